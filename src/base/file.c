@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files of file.h. Special files (/proc, /sys) report size 0 and are read until they end. */
+#include "base/file.h"
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static struct us_err *read_all(int fd, const char *path, size_t max, struct us_blob *ret)
+{
+	_us_free_ uint8_t *buf = NULL;
+	size_t n = 0, cap = 0;
+
+	for (;;) {
+		ssize_t got;
+
+		if (n + 1 >= cap) {
+			uint8_t *more = realloc(buf, cap = cap ? cap * 2 : 4096);
+
+			if (!more)
+				return us_err_nomem();
+			buf = more;
+		}
+		got = read(fd, buf + n, cap - n - 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return us_err_os(errno, "reading %s at 0x%zx", path, n);
+		n += (size_t)got;
+		if (n > max)
+			return us_err_new(US_ERR_BAD_DATA, "%s is longer than %zu bytes", path, max);
+		if (!got)
+			break;
+	}
+	buf[n] = '\0';
+	*ret = (struct us_blob){ .p = us_steal(&buf), .n = n };
+	return NULL;
+}
+
+struct us_err *us_file_map(const char *path, struct us_blob *ret)
+{
+	_us_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+	void *p;
+
+	if (fd < 0)
+		return us_err_os(errno, "opening %s", path);
+	if (fstat(fd, &st) < 0)
+		return us_err_os(errno, "looking at %s", path);
+	if (S_ISDIR(st.st_mode))
+		return us_err_os(EISDIR, "reading %s", path);
+	if (S_ISREG(st.st_mode) && !st.st_size)
+		return us_blob_new(0, ret);
+	p = S_ISREG(st.st_mode) ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
+				: MAP_FAILED;
+	if (p == MAP_FAILED)
+		return read_all(fd, path, SIZE_MAX / 4, ret);
+	*ret = (struct us_blob){ .p = p, .n = (size_t)st.st_size, .mapped = (size_t)st.st_size };
+	return NULL;
+}
+
+static bool is_root(int dirfd)
+{
+	struct stat here, root;
+
+	return fstat(dirfd, &here) == 0 && stat("/", &root) == 0 && here.st_dev == root.st_dev &&
+	       here.st_ino == root.st_ino;
+}
+
+struct us_err *us_file_read_at(int dirfd, const char *path, size_t max, struct us_blob *ret)
+{
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NOCTTY };
+	_us_close_ int fd = -1;
+
+	while (*path == '/')
+		path++;
+	if (!is_root(dirfd))
+		how.resolve = RESOLVE_IN_ROOT;
+	fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	if (fd < 0 && errno == ENOSYS) /* before Linux 5.6: no protection, same answer */
+		fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return us_err_os(errno, "opening /%s", path);
+	return read_all(fd, path, max, ret);
+}
+
+struct us_err *us_file_write_all(int fd, struct us_bytes bytes, const char *what)
+{
+	for (size_t done = 0; done < bytes.n;) {
+		ssize_t n = write(fd, bytes.p + done, bytes.n - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return us_err_os(errno, "writing %s at 0x%zx", what, done);
+		done += (size_t)n;
+	}
+	return NULL;
+}
+
+struct us_err *us_file_replace(const char *path, struct us_bytes bytes)
+{
+	_us_free_ char *tmp = NULL;
+	_us_close_ int fd = -1;
+	struct us_err *err;
+
+	US_TRY(us_text_format(&tmp, "%s.XXXXXX", path));
+	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd < 0)
+		return us_err_os(errno, "creating a file beside %s", path);
+	err = us_file_write_all(fd, bytes, tmp);
+	if (!err && (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
+		err = us_err_os(errno, "writing %s", path);
+	if (err)
+		unlink(tmp);
+	return err;
+}
+
+struct us_err *us_file_memfd(const char *name, struct us_bytes bytes, int *ret_fd)
+{
+	_us_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return us_err_os(errno, "making an anonymous file for %s", name);
+	US_TRY(us_file_write_all(fd, bytes, name));
+	if (lseek(fd, 0, SEEK_SET) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		return us_err_os(errno, "sealing the anonymous file for %s", name);
+	*ret_fd = us_steal_fd(&fd);
+	return NULL;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Files: images are mapped, /proc and /sys are read. Paths are taken relative to a directory
+ * descriptor, so that the same code reads the running machine ("/") and a recorded one.
+ */
+#ifndef US_BASE_FILE_H
+#define US_BASE_FILE_H
+
+#include "base/bytes.h"
+
+/* A regular file, mapped read-only (copied where mapping fails). Empty files give an empty blob. */
+struct us_err *us_file_map(const char *path, struct us_blob *ret) us_must_check;
+/*
+ * All of a small or special file below dirfd (leading slashes of path are skipped, symbolic links
+ * may not lead out of dirfd unless dirfd is the root directory). At most max bytes: a longer file
+ * is US_ERR_BAD_DATA. The blob has a NUL behind its last byte (not counted in n). US_ERR_NOT_FOUND,
+ * US_ERR_DENIED, US_ERR_OS.
+ */
+struct us_err *us_file_read_at(int dirfd, const char *path, size_t max, struct us_blob *ret)
+	us_must_check;
+/* Write bytes to path by a temporary file beside it, fsync and rename. */
+struct us_err *us_file_replace(const char *path, struct us_bytes bytes) us_must_check;
+/* Write all of bytes to fd, however many calls that takes. */
+struct us_err *us_file_write_all(int fd, struct us_bytes bytes, const char *what) us_must_check;
+/* A sealed anonymous file that holds bytes, for system calls that want a descriptor. */
+struct us_err *us_file_memfd(const char *name, struct us_bytes bytes, int *ret_fd) us_must_check;
+
+#endif

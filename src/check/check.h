@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * (image, machine, plan) -> findings -> verdict. A rule is one table entry and one small function,
+ * or a Kconfig want without a function. The engine skips a rule whose inputs are absent or whose
+ * facts are unknown, and says so: nothing passes because nobody looked.
+ */
+#ifndef US_CHECK_CHECK_H
+#define US_CHECK_CHECK_H
+
+#include "host/host.h"
+#include "image/image.h"
+#include "load/load.h"
+
+enum us_severity { US_NOTE, US_WARN, US_BLOCK };
+enum us_role {
+	US_ROLE_REBOOT = 1,
+	US_ROLE_PANIC = 2 /* the running kernel, crash */,
+	US_ROLE_CAPTURE = 4 /* the image, crash */
+};
+enum us_needs {
+	US_NEEDS_IMAGE = 1,
+	US_NEEDS_HOST = 2,
+	US_NEEDS_PLAN = 4,
+	US_NEEDS_DEEP = 8,
+	US_NEEDS_INITRD = 16,
+	US_NEEDS_BZIMAGE = 32
+};
+enum us_when { US_ON_REBOOT = 1, US_ON_CRASH = 2, US_ON_BOTH = 3 };
+/* Which system call a rule is about. */
+enum us_by { US_BY_ANY, US_BY_FILE, US_BY_LOAD };
+
+enum us_result { US_PASS, US_FAIL, US_CANNOT_TELL, US_NOT_APPLICABLE };
+
+/* How far the image may be from the running kernel (S17 of the requirements): off by default. */
+struct us_policy {
+	enum us_severity severity; /* US_WARN or US_BLOCK */
+	int max_major, max_minor;  /* distance allowed; -1 = any */
+	const char *const *allow;  /* releases allowed in any case, NULL-terminated, or NULL */
+};
+
+struct us_case {
+	enum us_purpose purpose;
+	const struct us_image *image; /* any may be NULL */
+	const struct us_initrd *initrd;
+	const struct us_host *host;
+	const struct us_plan *plan;
+	const struct us_wanted *wanted;
+	const struct us_policy *policy; /* NULL = no policy */
+};
+
+/* Filled by a rule's function: the fact, where it was read, its value. */
+struct us_detail {
+	struct us_pool *pool;
+	const char *fact;     /* "xloadflags = 0x0003, bit 5 (XLF_5LEVEL) is 0", required on FAIL */
+	const char *evidence; /* "offset 0x236 of /boot/vmlinuz; /proc/cpuinfo: la57", required on
+				 FAIL */
+	const char *remedy;   /* replaces the rule's .fix where a better one is known, or NULL */
+	const char *lets;     /* CANNOT_TELL: what would let it be known */
+};
+
+struct us_rule {
+	const char *id; /* "paging.5-level-to-4-level": area.what-is-wrong, stable */
+	enum us_severity severity;
+	unsigned int when; /* enum us_when */
+	unsigned int role; /* enum us_role: which side is judged */
+	unsigned int arch; /* US_ARCH_BIT()s, 0 = any */
+	enum us_by by;
+	unsigned int needs; /* enum us_needs */
+	const char *want; /* Kconfig want or NULL ("PROC_VMCORE=y"), judged on the role's kernel */
+	const char *says, *fix, *see;
+	enum us_result (*test)(const struct us_case *c, struct us_detail *d); /* NULL if want */
+};
+
+/* All rules, in the order of judgment (cheap to dear). */
+const struct us_rule *const *us_rules(size_t *ret_n);
+
+struct us_finding {
+	const struct us_rule *rule;
+	enum us_result result;
+	enum us_severity severity;
+	struct us_detail d;
+};
+
+struct us_verdict {
+	struct us_pool pool;
+	const struct us_finding *findings; /* FAIL and CANNOT_TELL first by severity, then PASS;
+					      not-applicable ones are left out */
+	size_t n_findings;
+	size_t blocks, warnings, notes, unknown, passed;
+};
+
+struct us_err *us_check(const struct us_case *c, struct us_verdict **ret) us_must_check;
+void us_verdict_free(struct us_verdict *verdict);
+static inline void us_verdict_freep(struct us_verdict **verdict)
+{
+	us_verdict_free(*verdict);
+}
+#define _us_verdict_free_ __attribute__((cleanup(us_verdict_freep)))
+/* "block" | "warning" | "note" */
+const char *us_severity_name(enum us_severity severity);
+
+#endif

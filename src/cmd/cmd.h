@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Commands: one file a command, each a const struct with its option table. The table gives --help,
+ * the man page's synopsis check and the completion. Only main.c knows the list.
+ */
+#ifndef US_CMD_CMD_H
+#define US_CMD_CMD_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One exit status table for every command. */
+enum us_exit {
+	US_EXIT_OK = 0,
+	US_EXIT_BLOCKED = 1,
+	US_EXIT_USAGE = 2,
+	US_EXIT_UNKNOWN = 3,
+	US_EXIT_REFUSED = 4
+};
+
+enum us_opt_type {
+	US_OPT_FLAG,
+	US_OPT_TEXT,
+	US_OPT_FILE,
+	US_OPT_DIR,
+	US_OPT_LIST /* may be given several times */,
+	US_OPT_SIZE
+};
+
+struct us_option {
+	char letter;      /* 0 = none */
+	const char *name; /* long, without dashes */
+	enum us_opt_type type;
+	const char *arg; /* "FILE", for --help */
+	const char *help;
+	size_t offset; /* of the field in the command's option struct: bool, const char *,
+			  us_opt_list or uint64_t */
+};
+
+struct us_opt_list {
+	const char **v;
+	size_t n;
+};
+
+struct us_cmd {
+	const char *name;
+	const char *args;                              /* "IMAGE", NULL = none */
+	const char *brief;                             /* one line for the list of commands */
+	const struct us_option *options;               /* ended by an entry without name */
+	int min_args, max_args;                        /* max_args -1 = any */
+	size_t opts_bytes;                             /* size of the option struct */
+	int (*run)(void *opts, int argc, char **argv); /* -> enum us_exit */
+};
+
+/* Parse argv by the table into opts (zeroed by the caller); *ret_argc/argv: what is left.
+ * US_ERR_USAGE names the word. *ret_help: --help was asked. */
+struct us_err *us_options_parse(const struct us_cmd *cmd, int argc, char **argv, void *opts,
+				int *ret_argc, char ***ret_argv, bool *ret_help) us_must_check;
+void us_options_free(const struct us_cmd *cmd, void *opts);
+void us_options_help(const struct us_cmd *cmd);
+
+extern const struct us_cmd us_cmd_inspect, us_cmd_check, us_cmd_load, us_cmd_exec, us_cmd_unload,
+	us_cmd_status, us_cmd_snapshot;
+
+/* The name kexec (drop-in for kexec-tools). argv[0] is the name. */
+int us_compat_kexec(int argc, char **argv);
+/* Print err as "understudy: ..." (or JSON) to stderr, free it, give the exit status that its code
+ * means. */
+int us_cmd_fail(struct us_err *err, bool json);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A kernel's .config as values. Symbols are named without "CONFIG_".
+ * Format: Documentation/kbuild/kconfig.rst (Linux 6.12); "# CONFIG_X is not set" is n.
+ */
+#ifndef US_KCONFIG_KCONFIG_H
+#define US_KCONFIG_KCONFIG_H
+
+#include "base/bytes.h"
+#include "base/tri.h"
+
+struct us_kconfig;
+
+/* Parse text (plain, not compressed). US_ERR_BAD_DATA with the line number if it is no .config. */
+struct us_err *us_kconfig_parse(struct us_bytes text, struct us_kconfig **ret) us_must_check;
+void us_kconfig_free(struct us_kconfig *config);
+static inline void us_kconfig_freep(struct us_kconfig **config)
+{
+	us_kconfig_free(*config);
+}
+#define _us_kconfig_free_ __attribute__((cleanup(us_kconfig_freep)))
+
+/* The value as it stands in the file ("y", "m", "64", "\"text\"" without quotes), or NULL: not set
+ * or absent. */
+const char *us_kconfig_value(const struct us_kconfig *config, const char *symbol);
+/* Built in (y)? m is US_NO here. An absent symbol is US_NO: a .config lists all that the kernel
+ * knew and could be set. config NULL: US_UNKNOWN. */
+enum us_tri us_kconfig_builtin(const struct us_kconfig *config, const char *symbol);
+/* y or m. config NULL: US_UNKNOWN. */
+enum us_tri us_kconfig_enabled(const struct us_kconfig *config, const char *symbol);
+/*
+ * Does config satisfy a want such as "PROC_VMCORE=y", "EXT4_FS=m", "KASAN=n" or "NR_CPUS>=8"?
+ * Several, separated by '&' or '|' ('&' binds tighter). =m is satisfied by y. config NULL:
+ * US_UNKNOWN.
+ */
+enum us_tri us_kconfig_wants(const struct us_kconfig *config, const char *want);
+
+#endif
