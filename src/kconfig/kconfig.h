@@ -20,6 +20,8 @@ static inline void us_kconfig_freep(struct us_kconfig **config)
 }
 #define _us_kconfig_free_ __attribute__((cleanup(us_kconfig_freep)))
 
+/* "Linux/x86 6.12.117" from the comment that Kconfig writes at the top, NULL if there is none. */
+const char *us_kconfig_made_for(const struct us_kconfig *config);
 /* The value as it stands in the file ("y", "m", "64", "\"text\"" without quotes), or NULL: not set
  * or absent. */
 const char *us_kconfig_value(const struct us_kconfig *config, const char *symbol);
@@ -31,7 +33,8 @@ enum us_tri us_kconfig_enabled(const struct us_kconfig *config, const char *symb
 /*
  * Does config satisfy a want such as "PROC_VMCORE=y", "EXT4_FS=m", "KASAN=n" or "NR_CPUS>=8"?
  * Several, separated by '&' or '|' ('&' binds tighter). =m is satisfied by y. config NULL:
- * US_UNKNOWN.
+ * US_UNKNOWN, and so is a want that breaks this grammar. Operators: = != < <= > >=; numbers are
+ * decimal or 0x, an absent symbol fails every comparison except =n and !=.
  */
 enum us_tri us_kconfig_wants(const struct us_kconfig *config, const char *want);
 
