@@ -78,13 +78,14 @@ struct us_finding {
 	const struct us_rule *rule;
 	enum us_result result;
 	enum us_severity severity;
+	bool accepted; /* the user takes this one (load --accept): it is shown and does not block */
 	struct us_detail d;
 };
 
 struct us_verdict {
 	struct us_pool pool;
-	const struct us_finding *findings; /* FAIL and CANNOT_TELL first by severity, then PASS;
-					      not-applicable ones are left out */
+	struct us_finding *findings; /* FAIL and CANNOT_TELL first by severity, then PASS;
+					not-applicable ones are left out */
 	size_t n_findings;
 	size_t blocks, warnings, notes, unknown, passed;
 };

@@ -21,22 +21,23 @@ enum us_exit {
 };
 
 enum us_opt_type {
-	US_OPT_FLAG,
-	US_OPT_TEXT,
-	US_OPT_FILE,
-	US_OPT_DIR,
-	US_OPT_LIST /* may be given several times */,
-	US_OPT_SIZE
+	US_OPT_FLAG, /* bool */
+	US_OPT_TEXT, /* const char * */
+	US_OPT_FILE, /* const char *, completed with files */
+	US_OPT_DIR,  /* const char *, completed with directories */
+	US_OPT_LIST, /* struct us_opt_list: may be given several times; completed with files */
+	US_OPT_SIZE, /* uint64_t: a number with K, M, G, T */
+	US_OPT_SET,  /* const char *: a flag that stands for .arg in a text field ("-s" is "--call
+			file") */
 };
 
 struct us_option {
 	char letter;      /* 0 = none */
-	const char *name; /* long, without dashes */
+	const char *name; /* long, without dashes; NULL = the letter alone */
 	enum us_opt_type type;
-	const char *arg; /* "FILE", for --help */
-	const char *help;
-	size_t offset; /* of the field in the command's option struct: bool, const char *,
-			  us_opt_list or uint64_t */
+	const char *arg;  /* "FILE", for --help; for US_OPT_SET the value */
+	const char *help; /* NULL: understood, and not shown */
+	size_t offset;    /* of the field in the command's option struct */
 };
 
 struct us_opt_list {
@@ -46,20 +47,25 @@ struct us_opt_list {
 
 struct us_cmd {
 	const char *name;
-	const char *args;                              /* "IMAGE", NULL = none */
-	const char *brief;                             /* one line for the list of commands */
-	const struct us_option *options;               /* ended by an entry without name */
-	int min_args, max_args;                        /* max_args -1 = any */
-	size_t opts_bytes;                             /* size of the option struct */
-	int (*run)(void *opts, int argc, char **argv); /* -> enum us_exit */
+	const char *args;                /* "IMAGE", NULL = none */
+	const char *brief;               /* one line for the list of commands */
+	const struct us_option *options; /* ended by an entry without letter and name */
+	int min_args, max_args;          /* max_args -1 = any */
+	bool last_wins;                  /* an option given again replaces itself; else an error */
+	size_t opts_bytes;               /* size of the option struct */
+	int (*run)(void *opts, int argc, char **argv); /* -> enum us_exit; argv: what is left */
 };
 
-/* Parse argv by the table into opts (zeroed by the caller); *ret_argc/argv: what is left.
- * US_ERR_USAGE names the word. *ret_help: --help was asked. */
+/*
+ * Parse argv (argv[0] is skipped) by the table into opts (zeroed by the caller); the words that are
+ * left are moved to the front of argv[1..], *ret_argc says how many. Long names may be shortened
+ * while they stay unique. US_ERR_USAGE names the word. *ret_help: --help was asked.
+ */
 struct us_err *us_options_parse(const struct us_cmd *cmd, int argc, char **argv, void *opts,
-				int *ret_argc, char ***ret_argv, bool *ret_help) us_must_check;
+				int *ret_argc, bool *ret_help) us_must_check;
 void us_options_free(const struct us_cmd *cmd, void *opts);
-void us_options_help(const struct us_cmd *cmd);
+/* --help, from the table. program: "understudy check". */
+void us_options_help(const struct us_cmd *cmd, const char *program);
 
 extern const struct us_cmd us_cmd_inspect, us_cmd_check, us_cmd_load, us_cmd_exec, us_cmd_unload,
 	us_cmd_status, us_cmd_snapshot;
