@@ -46,6 +46,8 @@ struct us_case {
 	const struct us_plan *plan;
 	const struct us_wanted *wanted;
 	const struct us_policy *policy; /* NULL = no policy */
+	bool acting; /* a load by this very process follows: what it lacks itself (privileges)
+			blocks; otherwise that is a note */
 };
 
 /* Filled by a rule's function: the fact, where it was read, its value. */
@@ -56,6 +58,7 @@ struct us_detail {
 				 FAIL */
 	const char *remedy;   /* replaces the rule's .fix where a better one is known, or NULL */
 	const char *lets;     /* CANNOT_TELL: what would let it be known */
+	enum us_severity severity; /* the rule's own on entry; a function may change it */
 };
 
 struct us_rule {
@@ -67,6 +70,8 @@ struct us_rule {
 	enum us_by by;
 	unsigned int needs; /* enum us_needs */
 	const char *want; /* Kconfig want or NULL ("PROC_VMCORE=y"), judged on the role's kernel */
+	bool unknown_ok;  /* that a blocking rule cannot tell is ordinary (not root, not looked
+			     deep):  it is listed but does not count as blind */
 	const char *says, *fix, *see;
 	enum us_result (*test)(const struct us_case *c, struct us_detail *d); /* NULL if want */
 };
@@ -88,6 +93,8 @@ struct us_verdict {
 					not-applicable ones are left out */
 	size_t n_findings;
 	size_t blocks, warnings, notes, unknown, passed;
+	size_t blind; /* of unknown: blocking rules without .unknown_ok. A verdict that blocks
+			 nothing and is blind is "could not find out" (exit 3) */
 };
 
 struct us_err *us_check(const struct us_case *c, struct us_verdict **ret) us_must_check;
@@ -97,6 +104,15 @@ static inline void us_verdict_freep(struct us_verdict **verdict)
 	us_verdict_free(*verdict);
 }
 #define _us_verdict_free_ __attribute__((cleanup(us_verdict_freep)))
+static inline bool us_finding_is_blind(const struct us_finding *f)
+{
+	return f->result == US_CANNOT_TELL && f->severity == US_BLOCK && !f->rule->unknown_ok;
+}
+/*
+ * The system call that will be used: the plan's, else the one wanted, else kexec_file_load where
+ * the machine has it and kexec_load where not. US_CALL_AUTO: not known.
+ */
+enum us_call us_check_call(const struct us_case *c);
 /* "block" | "warning" | "note" */
 const char *us_severity_name(enum us_severity severity);
 
