@@ -3,6 +3,8 @@
 
 import zlib
 
+import pytest
+
 import probe as probe_maker
 import vm as lab
 
@@ -90,3 +92,40 @@ def test_crash_brings_up_the_capture_kernel(vm, tiny, tmp_path):
     with open(r.outputs["vmcore"], "rb") as f:
         assert f.read(4) == b"\x7fELF"
     assert (tmp_path / "vmcore").stat().st_size > 256 << 20
+
+
+@pytest.mark.parametrize("name", ["6.1", "6.12", "6.12-cloud", "6.12-rt", "newest"])
+def test_debian_kernels_boot_with_modules(vm, kernels, name, tmp_path):
+    debian = kernels[name]
+    r = vm.boot(debian, [[("out", "echo from $(uname -r) | send word")]], outputs={"word": tmp_path / "word"}, timeout=120)
+    assert r.finished and r.boots[0].release == debian.release, r.tail()
+    assert r.boots[0].la57
+    assert r.step("out").rc == 0, r.step("out").err
+    assert (tmp_path / "word").read_text() == f"from {debian.release}\n"
+
+
+def test_two_stages_are_two_kernels(vm, kernels):
+    """A jump between two Debian kernels; kexec-tools' own program runs in the guest, libraries and all."""
+    first, second = kernels["6.12-cloud"], kernels["6.1"]
+    load = f"kexec -s -l /boot/k --initrd={lab.NEXT_INITRD} --command-line='console=ttyS0 panic=-1 quiet word=2'"
+    r = vm.boot(first, [[("load", load), ("jump", "kx exec")],
+                        lab.Stage([("modules", "wc -l < /proc/modules")], kernel=second, modules=("ext4",))],
+                files={"/boot/k": second.vmlinuz}, binaries=[lab.peer("kexec-tools", "sbin/kexec")], timeout=180)
+    assert r.step("load").rc == 0, r.step("load").err
+    assert [b.release for b in r.boots] == [first.release, second.release], r.tail()
+    assert "word=2" in r.boots[1].cmdline and int(r.step("modules").out) > 3
+
+
+def test_uefi_firmware_is_seen(vm, kernels):
+    debian = kernels["6.12-cloud"]
+    r = vm.boot(debian, [[("vars", "ls /sys/firmware/efi/runtime-map | wc -l")]], firmware="uefi", timeout=180)
+    assert r.boots[0].efi and int(r.step("vars").out) > 0, r.tail()
+
+
+def test_secure_boot_locks_the_kernel_down(vm, kernels):
+    debian = kernels["6.12"]
+    r = vm.boot(debian, [[("lockdown", "cat /sys/kernel/security/lockdown"), ("load", "kx load")]], firmware="secureboot",
+                timeout=240)
+    assert r.boots and r.boots[0].efi, r.tail()
+    assert "[integrity]" in r.step("lockdown").out
+    assert r.step("load").out == "load: EACCES 13\n"

@@ -39,6 +39,8 @@ from probe import Report, parse_report  # noqa: E402
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "understudy"
 LOGS = TOP / "build/vm-logs"
 KERNELS = TOP / "build/kernels"
+PEERS = TOP / "build/peers"  # unpacked packages: what the project is compared with
+GUEST_LIBS = "/lib/x86_64-linux-gnu"
 OVMF = pathlib.Path("/usr/share/OVMF")
 NEXT_INITRD = "/boot/initrd2"  # where a stage finds the initrd of the stage after it
 OUTPUT_DISK = 8 << 30  # sparse
@@ -151,9 +153,22 @@ def base_files():
     return files
 
 
+def peer(package, program):
+    """The host path of a program in an unpacked package, e.g. peer("kexec-tools", "sbin/kexec")."""
+    path = PEERS / package / program
+    if not path.exists():
+        raise LabError(f"{package} is not under build/peers (tools/fetch-kernels fetches it)")
+    return path
+
+
 @functools.lru_cache(maxsize=None)
 def libraries(path):
-    out = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    """The shared libraries of a program; those that only an unpacked package has are found there."""
+    search = ":".join(map(str, PEERS.glob(f"lib*/usr{GUEST_LIBS}")))
+    out = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                         env=os.environ | {"LD_LIBRARY_PATH": search}).stdout
+    if "not found" in out:
+        raise LabError(f"{path}: a library is missing: {out.strip()}")
     return tuple(re.findall(r"(/\S+\.so\S*)", out))
 
 
@@ -161,8 +176,9 @@ def program(path, at=None):
     """{guest path: host path} of a program and the shared libraries it needs."""
     path = pathlib.Path(path)
     files = {at or f"/bin/{path.name}": path.resolve()}
-    for lib in libraries(str(path)):
-        files[lib] = pathlib.Path(lib).resolve()
+    for lib in map(pathlib.Path, libraries(str(path))):
+        guest = lib if PEERS not in lib.parents else pathlib.Path(GUEST_LIBS, lib.name)
+        files[str(guest)] = lib.resolve()
     return files
 
 
@@ -460,9 +476,10 @@ def firmware_args(kind, tmp, kernel_file, initrd, append):
 
 def esp_image(tmp, kernel_file, initrd, append):
     """A FAT image that the firmware boots: Debian's signed shim and grub, the kernel and the initrd."""
-    shim, grub = KERNELS / "shim/shimx64.efi.signed", KERNELS / "shim/grubx64.efi.signed"
-    if not shim.exists():
-        raise LabError("no signed shim under build/kernels/shim (tools/fetch-kernels fetches it)")
+    shim = PEERS / "shim-signed/usr/lib/shim/shimx64.efi.signed"
+    grub = PEERS / "grub-efi-amd64-signed/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"
+    if not shim.exists() or not grub.exists():
+        raise LabError("no signed shim and grub under build/peers (tools/fetch-kernels fetches them)")
     disk = tmp / "esp.img"
     size = (kernel_file.stat().st_size + initrd.stat().st_size >> 20) + 64
     with open(disk, "wb") as f:
