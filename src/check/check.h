@@ -23,7 +23,8 @@ enum us_needs {
 	US_NEEDS_PLAN = 4,
 	US_NEEDS_DEEP = 8,
 	US_NEEDS_INITRD = 16,
-	US_NEEDS_BZIMAGE = 32
+	US_NEEDS_BZIMAGE = 32,
+	US_NEEDS_CMDLINE = 64
 };
 enum us_when { US_ON_REBOOT = 1, US_ON_CRASH = 2, US_ON_BOTH = 3 };
 /* Which system call a rule is about. */
@@ -77,7 +78,8 @@ struct us_rule {
 };
 
 /* All rules, in the order of judgment (cheap to dear). */
-const struct us_rule *const *us_rules(size_t *ret_n);
+const struct us_rule *us_rule_at(size_t i);          /* NULL past the last one */
+const struct us_rule *us_rule_by_id(const char *id); /* NULL if there is none */
 
 struct us_finding {
 	const struct us_rule *rule;
