@@ -97,4 +97,8 @@ bool us_elf_parse(struct us_bytes file, struct us_elf *ret);
 bool us_elf_segment(const struct us_elf *elf, uint32_t i, struct us_elf_segment *ret);
 bool us_elf_section(const struct us_elf *elf, uint32_t i, struct us_elf_section *ret);
 
+/* --- signature.c: where the certificate table is and whether the kernel would parse it --- */
+struct us_err *us_signature_read(struct us_pool *pool, struct us_bytes file,
+				 struct us_signature *ret) us_must_check;
+
 #endif

@@ -88,6 +88,7 @@ struct us_signature {
 	uint64_t offset, size; /* of the certificate table */
 	const char *problem;   /* why the kernel would not parse it, or NULL */
 	int problem_errno; /* what kexec_file_load would answer for that (ELIBBAD, 524...), 0 if none */
+	bool verified;            /* the fields below are filled: us_image_verify_signature() */
 	enum us_tri digest_ok;    /* the Authenticode digest equals the signed one */
 	enum us_tri signature_ok; /* the signature over it verifies with the signer's certificate in
 				     the file */
@@ -179,7 +180,8 @@ struct us_image {
 	enum us_tri payload_whole;            /* unpacked to its end and the sizes agree */
 	struct us_bytes vmlinux;              /* the unpacked ELF */
 	struct us_kconfig *kconfig;           /* owned; NULL if none was found */
-	const char *kconfig_from;
+	const char *kconfig_from; /* "IKCONFIG in the image", or the file's path */
+	const char *kconfig_note; /* why a .config was not taken, or what speaks against it; NULL */
 	struct us_cap_fact caps[US_CAP_COUNT]; /* all US_UNKNOWN before the deep look */
 };
 
@@ -193,6 +195,12 @@ struct us_err *us_image_parse(const char *path, struct us_bytes file, struct us_
  */
 struct us_err *us_image_look_deep(struct us_image *image, const char *config_path,
 				  struct us_progress *progress) us_must_check;
+/*
+ * Hash the file and verify what its signature says: fills digest_ok, signature_ok and the names and
+ * key ids of signature and inner_signature (opening gives presence, place and problem only).
+ * Idempotent; nothing to do without a signature.
+ */
+struct us_err *us_image_verify_signature(struct us_image *image) us_must_check;
 void us_image_free(struct us_image *image);
 static inline void us_image_freep(struct us_image **image)
 {
