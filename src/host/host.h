@@ -64,6 +64,7 @@ struct us_act {
 	int (*write_file)(void *data, const char *path,
 			  struct us_bytes bytes); /* a sysfs or procfs file */
 	void *data;
+	bool recording; /* calls are only written down: the state read back is not their doing */
 };
 /* The real one. Its functions are the only ones in the tree that change the machine. */
 struct us_act us_act_real(void);
@@ -129,6 +130,11 @@ struct us_host {
 	struct us_fact_u64 elfcorehdr_size;
 	struct us_fact_tri crash_hotplug_cpu, crash_hotplug_memory;
 	struct us_fact_u64 vmcoreinfo_addr, vmcoreinfo_size;
+	/* where each CPU's registers go at a crash: physical address and bytes, by CPU number, from
+	 * /sys/devices/system/cpu/cpuN/crash_notes and crash_notes_size */
+	const struct us_range *crash_notes;
+	size_t n_crash_notes;
+	struct us_origin crash_notes_from;
 	struct us_fact_u64 text_virt, text_phys, text_end_phys,
 		page_offset; /* elfcorehdr: from /proc/kallsyms, /proc/iomem, /proc/kcore */
 	struct us_fact_u64 panic_on_oops;

@@ -68,7 +68,8 @@ struct us_plan {
 	enum us_call call; /* decided: FILE or LOAD */
 	const char *call_why;
 	enum us_purpose purpose;
-	uint64_t flags; /* of the chosen system call */
+	struct us_wanted wanted; /* what was asked; its text belongs to the plan */
+	uint64_t flags;          /* of the chosen system call */
 	/* US_CALL_LOAD: exact. US_CALL_FILE: the kernel decides; what it will do is predicted from
 	 * its source and placed in .segments with predicted = true */
 	struct us_segment segments[US_SEGMENTS_MAX];
