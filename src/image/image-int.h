@@ -33,8 +33,8 @@ struct us_err *us_damage_if(struct us_image *image, bool wrong, uint64_t offset,
 			    ...) us_must_check us_printf(4, 5);
 
 /*
- * Unpack a whole inner file into the image's pool. A stream that is damaged, or larger than a kernel
- * can be, becomes damage of image ("<layer>: ...") and leaves *ret empty.
+ * Unpack a whole inner file into the image's pool. A stream that is damaged, or larger than a
+ * kernel can be, becomes damage of image ("<layer>: ...") and leaves *ret empty.
  */
 struct us_err *us_image_unpack(struct us_image *image, const struct us_codec *codec,
 			       struct us_bytes in, uint64_t in_offset, uint64_t hint,
@@ -50,8 +50,8 @@ struct us_pe_section {
 	uint64_t header;           /* offset of its header in the file */
 };
 struct us_pe {
-	uint64_t coff;     /* offset of the COFF header ("PE\0\0" is 4 bytes before) */
-	uint64_t optional; /* offset of the optional header */
+	uint64_t coff;           /* offset of the COFF header ("PE\0\0" is 4 bytes before) */
+	uint64_t optional;       /* offset of the optional header */
 	uint16_t machine, magic; /* magic 0x10b: PE32, 0x20b: PE32+ */
 	uint16_t optional_bytes, n_sections;
 	uint32_t headers_bytes;   /* SizeOfHeaders */

@@ -40,7 +40,7 @@ const struct us_codec *us_codec_by_name(const char *name);
 const struct us_codec *us_codec_by_id(enum us_codec_id id);
 
 /*
- * Unpack one stream (for gzip, xz, zstd, lz4: all streams that directly follow each other) from the
+ * Unpack one stream (for gzip, bzip2, xz, zstd, lz4: all streams that directly follow each other) from the
  * start of in. More than max bytes of output is US_ERR_BAD_DATA, and so is a damaged or cut stream,
  * with the input offset at which the library stopped. *ret_consumed: input bytes eaten.
  */
