@@ -6,7 +6,7 @@ usage: tests/lint.py [--root DIR] [--build DIR]
 
 Each check is one function: it takes the tree and yields (path, line, text). It reads the sources as
 text (comments and string literals blanked) and, for mutable variables, the symbol tables of the
-objects in --build; it compiles nothing. Its own tests are in tests/test_lint.py.
+objects in --build; it compiles nothing. Its own tests are in tests/cli/test_lint.py.
 """
 import argparse
 import functools
@@ -183,7 +183,7 @@ def check_spdx(tree):
     for path in tree.files:
         text = tree.text(path)
         script = text.startswith("#!")
-        source = re.search(r"\.([chS]|asm|py|sh)$|(^|/)(meson\.build|meson\.options|Makefile)$", path)
+        source = re.search(r"\.([chS]|asm|py|sh)$|(^|/)(meson\.build|meson_options\.txt|Makefile)$", path)
         if not script and not source:
             continue
         head = text.split("\n", 3)

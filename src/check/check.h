@@ -85,6 +85,7 @@ struct us_finding {
 	const struct us_rule *rule;
 	enum us_result result;
 	enum us_severity severity;
+	size_t order;  /* of judgment */
 	bool accepted; /* the user takes this one (load --accept): it is shown and does not block */
 	struct us_detail d;
 };

@@ -83,6 +83,8 @@ static struct us_err *insert(struct us_map *map, size_t at, struct us_map_entry 
 
 static void drop(struct us_map *map, size_t at, size_t n)
 {
+	if (!n)
+		return;
 	memmove(map->entries + at, map->entries + at + n, (map->n - at - n) * sizeof(*map->entries));
 	map->n -= n;
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 import lint  # noqa: E402
 
 SPDX = "/* SPDX-License-Identifier: GPL-2.0-or-later */\n"

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Rules about the Authenticode signature of the image. They concern kexec_file_load, and only where
+ * the running kernel insists (KEXEC_SIG_FORCE, Secure Boot with IMA's architecture policy,
+ * lockdown); elsewhere Linux 5.8 and later take any image. What is judged is the file as the kernel
+ * gets it: the inner one when it had to be peeled out. Linux 6.12 kernel/kexec_file.c,
+ * crypto/asymmetric_keys/verify_pefile.c.
+ */
+#include "check/check-int.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define PEFILE "crypto/asymmetric_keys/verify_pefile.c (Linux 6.12)"
+
+const struct us_signature *us_handed_signature(const struct us_image *image)
+{
+	return image->n_nest > 1 ? &image->inner_signature : &image->signature;
+}
+
+enum us_tri us_enforced(const struct us_host *host, struct us_origin *ret_from, const char **ret_why)
+{
+	bool locked = us_known(host->lockdown.o) && strcmp(host->lockdown.v, "none") != 0;
+
+	*ret_from = host->sig_enforced.o;
+	*ret_why = "this kernel insists on a good signature";
+	if (host->sig_enforced.v == US_YES)
+		return US_YES;
+	if (locked) {
+		*ret_from = host->lockdown.o;
+		*ret_why = "this kernel is locked down and takes signed images only";
+		return US_YES;
+	}
+	if (host->sig_enforced.v == US_UNKNOWN)
+		return US_UNKNOWN;
+	*ret_from = host->lockdown.o;
+	return us_known(host->lockdown.o) ? US_NO : US_UNKNOWN;
+}
+
+/*
+ * What a bad signature means here: the verdict if the kernel insists, unknown if that is not known,
+ * nothing if it does not.
+ */
+static enum us_result bad_if_enforced(const struct us_case *c, struct us_detail *d, const char *fact)
+{
+	struct us_origin from;
+	const char *why;
+	enum us_tri enforced = us_enforced(c->host, &from, &why);
+
+	if (enforced == US_NO)
+		return US_NOT_APPLICABLE; /* signature.not-checked says what follows from that */
+	us_fact(d, "%s; %s", fact, enforced == US_YES ? why : "whether that matters is not known");
+	us_read(d, "%s; %s", c->image->path, from.path ? from.path : "");
+	return enforced == US_YES ? US_FAIL : us_missing(d, from);
+}
+
+static enum us_result not_pe(const struct us_case *c, struct us_detail *d)
+{
+	if (us_handed_signature(c->image)->present != US_UNKNOWN)
+		return US_PASS;
+	return bad_if_enforced(c, d, "the image is not a PE file and cannot carry a signature");
+}
+
+static enum us_result missing(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_signature *s = us_handed_signature(c->image);
+
+	if (s->present == US_UNKNOWN)
+		return US_NOT_APPLICABLE;
+	if (s->present == US_YES)
+		return US_PASS;
+	if (c->image->n_nest > 1 && c->image->signature.present == US_YES)
+		us_remedy(d,
+			  "Use the plain, signed kernel file: the signature of the outer file does "
+			  "not cover the kernel inside it alone");
+	return bad_if_enforced(c, d, "the image as the kernel gets it has no signature");
+}
+
+static enum us_result malformed(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_signature *s = us_handed_signature(c->image);
+
+	if (s->present != US_YES)
+		return US_NOT_APPLICABLE;
+	return s->problem ? bad_if_enforced(c, d, s->problem) : US_PASS;
+}
+
+static enum us_result tampered(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_signature *s = us_handed_signature(c->image);
+	struct us_origin from;
+	const char *why;
+
+	if (s->present != US_YES || s->problem)
+		return US_NOT_APPLICABLE;
+	if (s->digest_ok == US_NO)
+		return bad_if_enforced(c, d,
+				       "the file was changed after it was signed: its digest is "
+				       "not the signed one");
+	if (s->signature_ok == US_NO)
+		return bad_if_enforced(c, d, "the signature does not match its own certificate");
+	if (s->digest_ok == US_YES && s->signature_ok == US_YES)
+		return US_PASS;
+	if (us_enforced(c->host, &from, &why) == US_NO)
+		return US_NOT_APPLICABLE;
+	return us_cannot_tell(d, "verifying the digest of the file (--deep)");
+}
+
+static bool id_ends(const char *a, const char *b)
+{
+	size_t na = a ? strlen(a) : 0, nb = b ? strlen(b) : 0;
+
+	/* /proc/keys shows the tail of an id, certificates may carry more or less of it */
+	if (na < 8 || nb < 8)
+		return false;
+	return na <= nb ? strcasecmp(b + nb - na, a) == 0 || strncasecmp(b, a, na) == 0
+			: strcasecmp(a + na - nb, b) == 0 || strncasecmp(a, b, nb) == 0;
+}
+
+/* The common name in a one-line subject such as "/CN=Debian Secure Boot CA" or "O = X, CN = Y". */
+static bool names_cn(const char *description, const char *subject)
+{
+	const char *cn = subject ? strstr(subject, "CN") : NULL;
+	size_t n;
+
+	if (!cn || !description)
+		return false;
+	cn += 2;
+	cn += strspn(cn, " =");
+	n = strcspn(cn, ",/");
+	return n > 0 && strncmp(description, cn, n) == 0 &&
+	       (description[n] == '\0' || description[n] == ':');
+}
+
+static bool has_text(const char *s)
+{
+	return s && *s;
+}
+
+static bool is_key_of(const struct us_host_key *key, const struct us_signature *s)
+{
+	if (has_text(key->key_id) && (has_text(s->signer_key_id) || has_text(s->authority_key_id)))
+		return id_ends(key->key_id, s->signer_key_id) ||
+		       id_ends(key->key_id, s->authority_key_id);
+	return names_cn(key->description, s->issuer);
+}
+
+static bool in_blacklist(const struct us_host_key *key)
+{
+	return key->keyring && strcmp(key->keyring, ".blacklist") == 0;
+}
+
+static const struct us_host_key *find_key(const struct us_host *host, const struct us_signature *s,
+					  bool blacklisted)
+{
+	for (size_t i = 0; i < host->n_keys; i++)
+		if (in_blacklist(&host->keys[i]) == blacklisted && is_key_of(&host->keys[i], s))
+			return &host->keys[i];
+	return NULL;
+}
+
+/* Is there a signer to look up? The facts come with the verified signature. */
+static bool has_signer(const struct us_signature *s)
+{
+	return s->present == US_YES && !s->problem && s->signer;
+}
+
+static enum us_result unknown_signer(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_signature *s = us_handed_signature(c->image);
+	struct us_origin from;
+	const char *why;
+	enum us_tri enforced = us_enforced(c->host, &from, &why);
+
+	if (s->present != US_YES || s->problem || enforced == US_NO)
+		return US_NOT_APPLICABLE;
+	if (!s->signer)
+		return us_cannot_tell(d, "reading the certificates in the signature (--deep)");
+	if (!us_known(c->host->keys_from))
+		return us_missing(d, c->host->keys_from);
+	us_fact(d,
+		"signed by %s, issued by %s (key %s); none of %zu keys of this kernel is that one",
+		s->signer, s->issuer ? s->issuer : "nobody named",
+		has_text(s->authority_key_id) ? s->authority_key_id : "not named", c->host->n_keys);
+	us_read(d, "%s; %s", c->image->path, c->host->keys_from.path);
+	if (find_key(c->host, s, false)) {
+		us_fact(d, "signed by %s, and this kernel has the key", s->signer);
+		return US_PASS;
+	}
+	return enforced == US_YES ? US_FAIL : us_missing(d, from);
+}
+
+static enum us_result revoked(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_signature *s = us_handed_signature(c->image);
+	const struct us_host_key *key;
+
+	if (!has_signer(s))
+		return US_NOT_APPLICABLE;
+	if (!us_known(c->host->keys_from))
+		return us_missing(d, c->host->keys_from);
+	key = find_key(c->host, s, true);
+	if (!key)
+		return US_PASS;
+	us_remedy(d, "Choose an image signed with a key that is not revoked (%s)", key->description);
+	return bad_if_enforced(c, d, "the signer's key is on this kernel's revocation list");
+}
+
+static enum us_result no_verifier(const struct us_case *c, struct us_detail *d)
+{
+	enum us_tri has = us_kconfig_builtin(c->host->kconfig, "KEXEC_BZIMAGE_VERIFY_SIG");
+	struct us_origin from;
+	const char *why;
+
+	if (has == US_YES || us_enforced(c->host, &from, &why) == US_NO)
+		return US_PASS;
+	if (has == US_UNKNOWN)
+		return us_missing(d, c->host->config_known.o);
+	return bad_if_enforced(c, d,
+			       "CONFIG_KEXEC_BZIMAGE_VERIFY_SIG is not set in the running kernel");
+}
+
+static enum us_result not_checked(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_signature *s = us_handed_signature(c->image);
+	bool bad = s->present != US_YES || s->problem || s->digest_ok == US_NO ||
+		   s->signature_ok == US_NO;
+	struct us_origin from;
+	const char *why;
+	enum us_tri enforced = us_enforced(c->host, &from, &why);
+
+	if (!bad)
+		return US_PASS;
+	if (enforced != US_NO)
+		return US_NOT_APPLICABLE;
+	us_fact(d, "the image has no good signature and the running kernel does not ask for one");
+	us_read(d, "%s; %s", c->image->path, c->host->sig_enforced.o.path);
+	return US_FAIL;
+}
+
+static enum us_result initrd_not_covered(const struct us_case *c, struct us_detail *d)
+{
+	struct us_origin from;
+	const char *why;
+	enum us_tri enforced = us_enforced(c->host, &from, &why);
+
+	if (enforced == US_UNKNOWN)
+		return us_missing(d, from);
+	us_fact(d, "%s, and the initrd and the command line are signed by nobody", why);
+	us_read(d, "%s", from.path ? from.path : "");
+	return us_fail_if(enforced == US_YES);
+}
+
+#define SIGNATURE_RULE                                                                             \
+	.when = US_ON_BOTH, .by = US_BY_FILE, .needs = US_NEEDS_IMAGE | US_NEEDS_HOST,             \
+	.unknown_ok = true
+
+static const struct us_rule rules[] = {
+	{
+		.id = "signature.not-pe",
+		.severity = US_BLOCK,
+		SIGNATURE_RULE,
+		.says = "The kernel insists on a signature, and this kind of image cannot carry one",
+		.fix = "Choose a signed bzImage with an EFI stub",
+		.see = PEFILE ": ELIBBAD; under lockdown alone EPERM",
+		.test = not_pe,
+	},
+	{
+		.id = "signature.missing",
+		.severity = US_BLOCK,
+		SIGNATURE_RULE,
+		.says = "The kernel insists on a signature, and the image has none",
+		.fix = "Sign the image (sbsign) with a key that this kernel trusts, or choose a signed one",
+		.see = PEFILE ": ENODATA, \"Unsigned PE binary\"; under lockdown alone EPERM",
+		.test = missing,
+	},
+	{
+		.id = "signature.malformed",
+		.severity = US_BLOCK,
+		SIGNATURE_RULE,
+		.says = "The kernel insists on a signature, and it cannot read this one",
+		.fix = "Sign the image again (sbsign)",
+		.see = PEFILE ": ELIBBAD or errno 524",
+		.test = malformed,
+	},
+	{
+		.id = "signature.tampered",
+		.severity = US_BLOCK,
+		SIGNATURE_RULE,
+		.says = "The kernel insists on a signature, and this one does not fit the file",
+		.fix = "Install the image again from its package",
+		.see = PEFILE ": EKEYREJECTED, \"Digest mismatch\"",
+		.test = tampered,
+	},
+	{
+		.id = "signature.unknown-signer",
+		.severity = US_BLOCK,
+		SIGNATURE_RULE,
+		.says = "The kernel insists on a signature by a key that it trusts, and it does not "
+			"have the key of this one",
+		.fix = "Enrol the signer's certificate (mokutil --import), or choose an image signed by "
+		       "the distribution whose shim booted this machine",
+		.see = "kernel/kexec_file.c (Linux 6.12): kexec_kernel_verify_pe_sig(), ENOKEY; under "
+		       "lockdown alone EPERM",
+		.test = unknown_signer,
+	},
+	{
+		.id = "signature.revoked",
+		.severity = US_BLOCK,
+		SIGNATURE_RULE,
+		.says = "The kernel insists on a signature, and the key of this one is revoked",
+		.fix = "Choose an image signed with a key that is not revoked",
+		.see = "certs/blacklist.c (Linux 6.12): is_key_on_revocation_list(), EKEYREJECTED",
+		.test = revoked,
+	},
+	{
+		.id = "signature.no-verifier",
+		.severity = US_BLOCK,
+		SIGNATURE_RULE,
+		.arch = US_X86,
+		.says = "The kernel insists on a signature and was built without the code that verifies "
+			"one",
+		.fix = "Use a kernel with CONFIG_KEXEC_BZIMAGE_VERIFY_SIG=y",
+		.see = "kernel/kexec_file.c (Linux 6.12): kexec_image_verify_sig(), EKEYREJECTED",
+		.test = no_verifier,
+	},
+	{
+		.id = "signature.not-checked",
+		.severity = US_NOTE,
+		SIGNATURE_RULE,
+		.says = "Nobody will check the image: that it loads proves nothing about where it comes "
+			"from",
+		.fix = "Boot with Secure Boot, or with lockdown=integrity, where images must be signed",
+		.see = "kernel/kexec_file.c since Linux 5.8: errors count only when enforced",
+		.test = not_checked,
+	},
+	{
+		.id = "signature.initrd-not-covered",
+		.severity = US_NOTE,
+		.when = US_ON_BOTH,
+		.by = US_BY_FILE,
+		.needs = US_NEEDS_HOST | US_NEEDS_INITRD,
+		.says = "The signature covers the kernel only",
+		.fix = "Protect the initrd by file permissions, or use a signed unified kernel image for "
+		       "the ordinary boot",
+		.see = "kernel/kexec_file.c (Linux 6.12): only IMA measures the command line",
+		.test = initrd_not_covered,
+	},
+};
+
+const struct us_rule_table us_rules_signature = US_RULE_TABLE(rules);
