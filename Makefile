@@ -21,7 +21,10 @@ kernels:
 	tools/fetch-kernels
 	tools/tiny-kernel
 
-demo: setup all
+demo:
+	tools/setup
+	tools/fetch-kernels 6.1 6.12
+	$(MAKE) all
 	tools/demo
 
 test: setup

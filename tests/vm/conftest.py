@@ -53,7 +53,7 @@ def understudy():
 def vm(request):
     if not shutil.which("qemu-system-x86_64"):
         pytest.skip("qemu-system-x86_64 is not installed")
-    machine = lab.Vm(request.node.name)
+    machine = lab.Vm(f"{request.node.path.stem}-{request.node.name}")
     request.node.lab_vm = machine
     return machine
 

@@ -46,7 +46,7 @@ def _members(files):
         elif isinstance(content, Node):
             yield name, stat.S_IFCHR | 0o600, b"", (content.major, content.minor)
         elif isinstance(content, bytes):
-            yield name, stat.S_IFREG | 0o644, content, (0, 0)
+            yield name, stat.S_IFREG | (0o755 if content.startswith(b"#!") else 0o644), content, (0, 0)
         else:
             mode = os.stat(content).st_mode & 0o777
             yield name, stat.S_IFREG | mode, pathlib.Path(content).read_bytes(), (0, 0)
