@@ -98,7 +98,6 @@ bool us_elf_segment(const struct us_elf *elf, uint32_t i, struct us_elf_segment 
 bool us_elf_section(const struct us_elf *elf, uint32_t i, struct us_elf_section *ret);
 
 /* --- signature.c: where the certificate table is and whether the kernel would parse it --- */
-struct us_err *us_signature_read(struct us_pool *pool, struct us_bytes file,
-				 struct us_signature *ret) us_must_check;
+void us_signature_read(struct us_bytes file, struct us_signature *ret);
 
 #endif

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a PE signature says and whether it is true: the Authenticode digest of the file, the PKCS#7
+ * SignedData around it (RFC 2315), and the certificate of its signer. Spec: Microsoft "Windows
+ * Authenticode Portable Executable Signature Format"; the order of sections and the rest behind
+ * them as Linux 6.12 crypto/asymmetric_keys/verify_pefile.c hashes them. The signature is verified
+ * with the signer's certificate that the file carries: no chain is built and no keyring is asked.
+ */
+#include "image/signature-int.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pkcs7.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPC_INDIRECT_DATA "1.3.6.1.4.1.311.2.1.4"
+
+static void pkcs7_freep(PKCS7 **p)
+{
+	PKCS7_free(*p);
+}
+
+static void bio_freep(BIO **b)
+{
+	BIO_free(*b);
+}
+
+static void md_ctx_freep(EVP_MD_CTX **ctx)
+{
+	EVP_MD_CTX_free(*ctx);
+}
+
+static void signers_freep(STACK_OF(X509) * *signers)
+{
+	sk_X509_free(*signers);
+}
+
+#define _pkcs7_free_   __attribute__((cleanup(pkcs7_freep)))
+#define _bio_free_     __attribute__((cleanup(bio_freep)))
+#define _md_ctx_free_  __attribute__((cleanup(md_ctx_freep)))
+#define _signers_free_ __attribute__((cleanup(signers_freep)))
+
+/* What the kernel can hash with (mscode_parser.c), by the bytes of its object identifier. */
+static const struct digest {
+	const char *name, *openssl_name;
+	uint8_t oid_bytes;
+	uint8_t oid[9];
+} digests[] = {
+	{ "sha1", "SHA1", 5, { 0x2b, 0x0e, 0x03, 0x02, 0x1a } },
+	{ "sha256", "SHA256", 9, { 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1 } },
+	{ "sha384", "SHA384", 9, { 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2 } },
+	{ "sha512", "SHA512", 9, { 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3 } },
+	{ "sha3-256", "SHA3-256", 9, { 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 8 } },
+	{ "sha3-384", "SHA3-384", 9, { 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 9 } },
+	{ "sha3-512", "SHA3-512", 9, { 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 10 } },
+};
+
+/* What SpcIndirectDataContent holds. */
+struct signed_content {
+	struct us_bytes value; /* what the PKCS#7 signature is over: all but its own tag and length */
+	struct us_bytes digest_oid, digest;
+};
+
+/* Take the next DER element off rest if it has that universal tag and a definite length. */
+static bool der_take(struct us_bytes *rest, int tag, struct us_bytes *ret)
+{
+	const unsigned char *p = rest->p;
+	int found, class;
+	long len;
+
+	if (!rest->n || ASN1_get_object(&p, &len, &found, &class, (long)rest->n) & (0x80 | 0x01) ||
+	    found != tag || class != V_ASN1_UNIVERSAL)
+		return false;
+	*ret = us_bytes_of(p, (size_t)len);
+	*rest = us_bytes_clip(*rest, (size_t)(p - rest->p) + (size_t)len, SIZE_MAX);
+	return true;
+}
+
+/* SpcIndirectDataContent ::= { data {...}, messageDigest { algorithm { oid ... }, digest } } */
+static bool read_content(const PKCS7 *p7, struct signed_content *ret)
+{
+	const PKCS7 *contents =
+		PKCS7_type_is_signed(p7) && p7->d.sign ? p7->d.sign->contents : NULL;
+	struct us_bytes rest, data, message_digest, algorithm;
+	const ASN1_TYPE *other;
+	char oid[64];
+
+	if (!contents || !contents->d.other ||
+	    OBJ_obj2txt(oid, sizeof(oid), contents->type, 1) <= 0 ||
+	    strcmp(oid, SPC_INDIRECT_DATA) != 0)
+		return false;
+	other = contents->d.other;
+	if (other->type != V_ASN1_SEQUENCE)
+		return false;
+	rest = us_bytes_of(other->value.sequence->data, (size_t)other->value.sequence->length);
+	if (!der_take(&rest, V_ASN1_SEQUENCE, &ret->value))
+		return false;
+	rest = ret->value;
+	return der_take(&rest, V_ASN1_SEQUENCE, &data) &&
+	       der_take(&rest, V_ASN1_SEQUENCE, &message_digest) &&
+	       der_take(&message_digest, V_ASN1_SEQUENCE, &algorithm) &&
+	       der_take(&message_digest, V_ASN1_OCTET_STRING, &ret->digest) &&
+	       der_take(&algorithm, V_ASN1_OBJECT, &ret->digest_oid);
+}
+
+struct section {
+	char name[8];
+	uint32_t virt_bytes, virt, raw_bytes, raw;
+};
+
+static int in_hash_order(const void *a, const void *b)
+{
+	const struct section *x = a, *y = b;
+	const uint32_t keys[][2] = { { x->raw, y->raw }, { x->virt, y->virt } };
+	const uint32_t more_keys[][2] = { { x->virt_bytes, y->virt_bytes },
+					  { x->raw_bytes, y->raw_bytes } };
+	int names;
+
+	for (size_t i = 0; i < us_array_size(keys); i++)
+		if (keys[i][0] != keys[i][1])
+			return keys[i][0] > keys[i][1] ? 1 : -1;
+	names = strncmp(x->name, y->name, sizeof(x->name));
+	if (names)
+		return names;
+	for (size_t i = 0; i < us_array_size(more_keys); i++)
+		if (more_keys[i][0] != more_keys[i][1])
+			return more_keys[i][0] > more_keys[i][1] ? 1 : -1;
+	return 0;
+}
+
+/* The section table in the order of hashing; NULL without memory. */
+static struct section *sorted_sections(struct us_pool *pool, const struct us_signed_pe *pe)
+{
+	struct section *sections = us_pool_array(pool, pe->n_sections + 1u, sizeof(*sections));
+
+	if (!sections)
+		return NULL;
+	for (uint32_t i = 0; i < pe->n_sections; i++) {
+		struct us_bytes header = us_bytes_clip(pe->file, pe->sections + i * 40ul, 40);
+		struct section *s = &sections[i];
+
+		if (header.n < 40 || !us_le32(header, 8, &s->virt_bytes) ||
+		    !us_le32(header, 12, &s->virt) || !us_le32(header, 16, &s->raw_bytes) ||
+		    !us_le32(header, 20, &s->raw))
+			break; /* the parser has seen that all of them are inside the headers */
+		memcpy(s->name, header.p, sizeof(s->name));
+	}
+	qsort(sections, pe->n_sections, sizeof(*sections), in_hash_order);
+	return sections;
+}
+
+static bool hash(EVP_MD_CTX *ctx, struct us_bytes file, uint64_t from, uint64_t bytes)
+{
+	return us_bytes_has(file, from, bytes) && EVP_DigestUpdate(ctx, file.p + from, bytes) == 1;
+}
+
+/* False if the headers point outside the file. */
+static bool hash_file(EVP_MD_CTX *ctx, const struct us_signed_pe *pe, const struct section *sections)
+{
+	uint64_t after_checksum = pe->checksum + 4, after_dir = pe->cert_dir + 8;
+	uint64_t done = pe->headers_bytes;
+
+	if (!hash(ctx, pe->file, 0, pe->checksum) ||
+	    !hash(ctx, pe->file, after_checksum, pe->cert_dir - after_checksum) ||
+	    !hash(ctx, pe->file, after_dir, pe->headers_bytes - after_dir))
+		return false;
+	for (uint32_t i = 0; i < pe->n_sections; i++) {
+		if (!sections[i].raw_bytes)
+			continue;
+		if (!hash(ctx, pe->file, sections[i].raw, sections[i].raw_bytes))
+			return false;
+		done += sections[i].raw_bytes;
+	}
+	if (pe->file.n <= done)
+		return true;
+	return pe->file.n - done >= pe->certs_bytes &&
+	       hash(ctx, pe->file, done, pe->file.n - done - pe->certs_bytes);
+}
+
+static void has_problem(struct us_signature *s, const char *text, int os_errno)
+{
+	s->problem = text;
+	s->problem_errno = os_errno;
+}
+
+static struct us_err *check_digest(struct us_pool *pool, const struct us_signed_pe *pe,
+				   const struct signed_content *content, struct us_signature *s)
+{
+	_md_ctx_free_ EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	struct section *sections = sorted_sections(pool, pe);
+	const struct digest *d = NULL;
+	uint8_t sum[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+
+	if (!ctx || !sections)
+		return us_err_nomem();
+	for (size_t i = 0; i < us_array_size(digests); i++)
+		if (us_bytes_equal(content->digest_oid,
+				   us_bytes_of(digests[i].oid, digests[i].oid_bytes)))
+			d = &digests[i];
+	if (!d) {
+		has_problem(s, "the signature uses a digest that the kernel does not know", ENOPKG);
+		return NULL;
+	}
+	s->digest_name = d->name;
+	if (EVP_DigestInit_ex(ctx, EVP_get_digestbyname(d->openssl_name), NULL) != 1)
+		return us_err_new(US_ERR_UNSUPPORTED, "libcrypto does not offer %s", d->name);
+	if (!hash_file(ctx, pe, sections)) {
+		has_problem(s, "a section or the certificate table does not fit the file", ELIBBAD);
+		s->digest_ok = US_NO;
+		return NULL;
+	}
+	if (EVP_DigestFinal_ex(ctx, sum, &n) != 1)
+		return us_err_nomem();
+	if (content->digest.n != n)
+		has_problem(s, "the signed digest has the wrong length", EBADMSG);
+	s->digest_ok = us_tri_of(us_bytes_equal(content->digest, us_bytes_of(sum, n)));
+	return NULL;
+}
+
+/* One line, with control and non-ASCII characters escaped. */
+static struct us_err *name_text(struct us_pool *pool, const X509_NAME *name, const char **ret)
+{
+	_bio_free_ BIO *bio = BIO_new(BIO_s_mem());
+	const char *text;
+	char *p;
+	long n;
+
+	if (!bio)
+		return us_err_nomem();
+	if (!name || X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ) < 0)
+		return NULL;
+	n = BIO_get_mem_data(bio, &p);
+	text = us_pool_strndup(pool, p ? p : "", n > 0 ? (size_t)n : 0);
+	if (!text)
+		return us_err_nomem();
+	*ret = text;
+	return NULL;
+}
+
+static struct us_err *hex_text(struct us_pool *pool, const ASN1_OCTET_STRING *id, const char **ret)
+{
+	size_t n = id ? (size_t)ASN1_STRING_length(id) : 0;
+	const unsigned char *p = id ? ASN1_STRING_get0_data(id) : NULL;
+	char *text;
+
+	if (!n)
+		return NULL;
+	text = us_pool_array(pool, n + 1, 2);
+	if (!text)
+		return us_err_nomem();
+	for (size_t i = 0; i < n; i++) {
+		text[2 * i] = "0123456789abcdef"[p[i] >> 4];
+		text[2 * i + 1] = "0123456789abcdef"[p[i] & 15];
+	}
+	*ret = text;
+	return NULL;
+}
+
+/* Without the signer's certificate in the file only its issuer is known. */
+static struct us_err *read_absent_signer(struct us_pool *pool, PKCS7 *p7, struct us_signature *s)
+{
+	STACK_OF(PKCS7_SIGNER_INFO) *infos = PKCS7_get_signer_info(p7);
+	const PKCS7_SIGNER_INFO *info = infos && sk_PKCS7_SIGNER_INFO_num(infos) > 0
+						? sk_PKCS7_SIGNER_INFO_value(infos, 0)
+						: NULL;
+
+	if (!info) {
+		has_problem(s, "the PKCS#7 data names no signer", EBADMSG);
+		return NULL;
+	}
+	return info->issuer_and_serial
+		       ? name_text(pool, info->issuer_and_serial->issuer, &s->issuer)
+		       : NULL;
+}
+
+static struct us_err *check_signer(struct us_pool *pool, PKCS7 *p7,
+				   const struct signed_content *content, struct us_signature *s)
+{
+	_signers_free_ STACK_OF(X509) *signers = PKCS7_get0_signers(p7, NULL, 0);
+	_bio_free_ BIO *data = NULL;
+	X509 *signer;
+
+	if (!signers || sk_X509_num(signers) < 1)
+		return read_absent_signer(pool, p7, s);
+	signer = sk_X509_value(signers, 0);
+	US_TRY(name_text(pool, X509_get_subject_name(signer), &s->signer));
+	US_TRY(name_text(pool, X509_get_issuer_name(signer), &s->issuer));
+	US_TRY(hex_text(pool, X509_get0_subject_key_id(signer), &s->signer_key_id));
+	US_TRY(hex_text(pool, X509_get0_authority_key_id(signer), &s->authority_key_id));
+	data = BIO_new_mem_buf(content->value.p, (int)content->value.n);
+	if (!data)
+		return us_err_nomem();
+	s->signature_ok = us_tri_of(PKCS7_verify(p7, NULL, NULL, data, NULL, PKCS7_NOVERIFY) == 1);
+	return NULL;
+}
+
+struct us_err *us_authenticode_verify(struct us_pool *pool, const struct us_signed_pe *pe,
+				      struct us_signature *signature)
+{
+	const unsigned char *p = pe->pkcs7.p;
+	_pkcs7_free_ PKCS7 *p7 = d2i_PKCS7(NULL, &p, (long)pe->pkcs7.n);
+	struct signed_content content;
+	struct us_err *err = NULL;
+
+	if (!p7 || !read_content(p7, &content))
+		has_problem(signature, "the certificate's PKCS#7 data holds no file digest",
+			    EBADMSG);
+	else
+		err = check_digest(pool, pe, &content, signature);
+	if (p7 && !signature->problem && !err)
+		err = check_signer(pool, p7, &content, signature);
+	ERR_clear_error();
+	return err;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Private to signature.c and authenticode.c: a signed PE file as the kernel's verifier sees it. */
+#ifndef US_IMAGE_SIGNATURE_INT_H
+#define US_IMAGE_SIGNATURE_INT_H
+
+#include "image/image.h"
+
+struct us_signed_pe {
+	struct us_bytes file;
+	uint64_t checksum;      /* offset of the CheckSum field (4 bytes) */
+	uint64_t cert_dir;      /* offset of data directory 4 (8 bytes) */
+	uint32_t headers_bytes; /* SizeOfHeaders */
+	uint64_t sections;      /* offset of the section table */
+	uint32_t n_sections;
+	uint32_t certs, certs_bytes; /* certificate table */
+	struct us_bytes pkcs7;       /* in the first WIN_CERTIFICATE */
+};
+
+/* A problem as the kernel would meet it: words and its errno. text NULL: none. */
+struct us_pe_problem {
+	const char *text;
+	int os_errno;
+};
+/* ENOTSUPP, kernel-internal: user space sees the bare number. */
+#define US_ENOTSUPP 524
+
+/* ret is filled as far as the parsing came. */
+struct us_pe_problem us_signed_pe_parse(struct us_bytes file, struct us_signed_pe *ret);
+
+/* The second half of us_image_verify_signature(), for one file. */
+struct us_err *us_authenticode_verify(struct us_pool *pool, const struct us_signed_pe *pe,
+				      struct us_signature *signature) us_must_check;
+
+#endif
