@@ -66,6 +66,21 @@ def test_probe_reports_what_it_was_handed(vm, tiny, probe):
     assert 9 in [n["type"] for n in p.setup_data]  # the seed for the random numbers
 
 
+def test_probe_in_the_reservation_reports_the_elf_headers(vm, tiny, probe):
+    r = vm.boot(tiny, [[("load", "kx file /boot/probe - capture 2"), ("crash", "echo c > /proc/sysrq-trigger")]],
+                files={"/boot/probe": probe}, append="crashkernel=64M no5lvl", memory="512M", timeout=60)
+    assert r.step("load").rc == 0, r.step("load").out
+    assert r.probe and r.probe.complete and r.probe["cr4"] >> 12 & 1 == 0, r.tail()
+    assert r.probe["elfcorehdr"][:4] == b"\x7fELF" and len(r.probe["elfcorehdr"]) > 64 + 2 * 56
+
+
+def test_probe_survives_what_it_cannot_read(vm, tiny, probe):
+    r = vm.boot(tiny, [[("load", "kx file /boot/probe - elfcorehdr=1K@0x800000000000"), ("exec", "kx exec")]],
+                files={"/boot/probe": probe}, timeout=60)
+    assert r.probe and r.probe.complete, r.tail()
+    assert r.probe["fault_vector"] == 14 and r.probe["fault_cr2"] == 1 << 47
+
+
 def test_image_without_the_5_level_bit_is_refused_by_the_kernel(vm, tiny, tmp_path):
     old = probe_maker.make_probe(tmp_path / "old", xloadflags=0x03)
     r = vm.boot(tiny, [[("load", "kx file /boot/old - x")]], files={"/boot/old": old}, timeout=60)
