@@ -44,7 +44,7 @@ uint64_t us_image_unpack_max(size_t in_bytes);
 
 /* --- pe.c: PE/COFF headers (Microsoft PE format specification) --- */
 struct us_pe_section {
-	char name[9];
+	char name[9];              /* what is not printable is '?' */
 	uint32_t virt_bytes, virt; /* VirtualSize, VirtualAddress */
 	uint32_t raw_bytes, raw;   /* SizeOfRawData, PointerToRawData */
 	uint64_t header;           /* offset of its header in the file */
