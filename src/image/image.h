@@ -211,6 +211,7 @@ static inline void us_image_freep(struct us_image **image)
 /* One archive of an initrd: they follow each other, each perhaps compressed
  * (Documentation/driver-api/early-userspace/buffer-format.rst). */
 struct us_initrd_part {
+	const char *from;             /* the file it stands in, or "UKI .initrd" */
 	uint64_t offset, size;        /* in the joined initrd */
 	const struct us_codec *codec; /* NULL: plain cpio */
 	uint64_t unpacked_bytes;      /* 0 unless looked into */
@@ -230,8 +231,11 @@ struct us_initrd {
 	const char *order_note;      /* "ucode.img moved to the front", or NULL */
 	bool deep;
 };
-/* paths: n files; uki: initrd and ucode of a UKI to put first, or empty. deep: unpack and walk
- * every archive. */
+/*
+ * paths: n files; uki: ucode and initrd of a UKI to put first, or empty. deep: unpack and walk every
+ * archive; else a compressed archive reaches to the end of its file. A broken archive is a problem
+ * of its part, not an error.
+ */
 struct us_err *us_initrd_open(const char *const *paths, size_t n, struct us_bytes uki_ucode,
 			      struct us_bytes uki_initrd, bool deep, struct us_progress *progress,
 			      struct us_initrd **ret) us_must_check;
