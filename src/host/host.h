@@ -195,6 +195,22 @@ struct us_err *us_kmsg_mark(struct us_kmsg **ret)
 struct us_err *us_kmsg_since(struct us_kmsg *mark, char **ret) us_must_check;
 void us_kmsg_free(struct us_kmsg *mark);
 
+/* Why the log could not be followed ("readable by root only"), or NULL. */
+const char *us_kmsg_missing(const struct us_kmsg *mark);
+
+/*
+ * One word of a kernel command line, as the kernel cuts it (Linux 6.12 lib/cmdline.c: next_arg):
+ * white space ends a word except between double quotes. at is advanced; false at the end, which is
+ * also a word "--" (what follows is for init).
+ */
+struct us_cmdline_word {
+	const char *p; /* borrowed, as written */
+	size_t n;
+};
+bool us_cmdline_next(const char **at, struct us_cmdline_word *ret);
+/* Is it "name" or "name=..."? '-' and '_' are the same, as for the kernel. */
+bool us_cmdline_is(const struct us_cmdline_word *word, const char *name);
+
 /* Write all files that us_host_open() reads into dir as a fixture, scrubbed: no MAC, UUID, host
  * name, serial, keys; secrets on the command line blanked. */
 struct us_err *us_host_snapshot(const struct us_host *host, const char *dir, size_t *ret_files)

@@ -128,9 +128,9 @@ void us_outcome_deinit(struct us_outcome *outcome);
 #define _us_outcome_deinit_ __attribute__((cleanup(us_outcome_deinit)))
 
 /*
- * The command line of the next kernel: the user's words, or the running kernel's without what must
- * not be inherited (BOOT_IMAGE=, initrd=, crashkernel= and for US_CRASH hugepages, resume= ...;
- * quotes respected), then append.
+ * The command line of the next kernel from the running one's, without what must not be inherited:
+ * BOOT_IMAGE=, initrd=, elfcorehdr=, and for US_CRASH also crashkernel=, hugepages, resume= ...
+ * (quotes respected), then append (may be NULL), before a "--" if there is one.
  */
 struct us_err *us_cmdline_reuse(const struct us_host *host, enum us_purpose purpose,
 				const char *append, char **ret) us_must_check;
