@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Private to cmd: the straight line that check, load and kexec share (work.c), opening the machine
+ * and jumping (machine.c), and small helpers for a command's end. */
+#ifndef US_CMD_CMD_INT_H
+#define US_CMD_CMD_INT_H
+
+#include "check/check.h"
+#include "cmd/cmd.h"
+#include "report/report.h"
+
+/* The machine of a command, and what it may do to it. */
+struct us_machine {
+	struct us_host *host;
+	struct us_act_recording recording;
+	FILE *record; /* owned; NULL = nothing is recorded, or to stderr */
+	bool records; /* UNDERSTUDY_ACT=record: calls are written down instead of made */
+};
+/* root NULL: UNDERSTUDY_HOST, else this machine. */
+struct us_err *us_machine_open(const char *root, struct us_machine *ret) us_must_check;
+/* US_ERR_USAGE if this machine is a recorded one, which nothing can change. */
+struct us_err *us_machine_may_act(const struct us_machine *m) us_must_check;
+void us_machine_deinit(struct us_machine *m);
+#define _us_machine_deinit_ __attribute__((cleanup(us_machine_deinit)))
+
+/* Why the loaded kernel cannot be started: NULL if it can be tried. *ret_exit: the status that
+ * means. bare: by reboot(2) of this very process. */
+struct us_err *us_jump_why_not(const struct us_host *host, bool bare, int *ret_exit) us_must_check;
+struct us_jump {
+	bool sync, ifdown;
+};
+/* Straight into the loaded kernel; returns only on failure (or when recording). */
+struct us_err *us_jump_now(struct us_host *host, const struct us_jump *how) us_must_check;
+/* Let the init system stop everything and jump: systemctl kexec, else shutdown -r. */
+struct us_err *us_jump_orderly(struct us_host *host) us_must_check;
+
+/* What check, load and kexec take alike. */
+struct us_ask {
+	bool crash, deep, no_deep, reuse, json, verbose, list_rules;
+	bool no_efi, hotplug, no_cma, no_checks, force_dtb, preserve_context;
+	bool accept_unknown, dry_run;
+	const char *call, *host, *cmdline, *append, *config, *policy, *picture;
+	struct us_opt_list initrd, accept;
+	uint64_t mem_min, mem_max, entry;
+};
+#define US_ASK(letter, name, type, arg, help, field)                                               \
+	{                                                                                          \
+		letter, name, type, arg, help, offsetof(struct us_ask, field)                      \
+	}
+/* The options that check and load share. */
+#define US_ASK_OPTIONS                                                                              \
+	US_ASK(0, "initrd", US_OPT_LIST, "FILE",                                                    \
+	       "Initial ramdisk; several are joined in order, microcode first", initrd),            \
+		US_ASK(0, "cmdline", US_OPT_TEXT, "WORDS", "Command line of the next kernel",       \
+		       cmdline),                                                                    \
+		US_ASK(0, "reuse-cmdline", US_OPT_FLAG, NULL,                                       \
+		       "Take the running kernel's command line, without what must not be "          \
+		       "inherited",                                                                 \
+		       reuse),                                                                      \
+		US_ASK(0, "append", US_OPT_TEXT, "WORDS", "Add words to the command line", append), \
+		US_ASK(0, "crash", US_OPT_FLAG, NULL,                                               \
+		       "As the capture kernel that takes over after a crash", crash),               \
+		US_ASK(0, "call", US_OPT_TEXT, "auto|file|load",                                    \
+		       "Which system call: kexec_file_load(2) where it exists, or one by name",     \
+		       call),                                                                       \
+		US_ASK('s', NULL, US_OPT_SET, "file", "Short for --call file", call),               \
+		US_ASK('c', NULL, US_OPT_SET, "load", "Short for --call load", call),               \
+		US_ASK(0, "deep", US_OPT_FLAG, NULL,                                                \
+		       "Unpack image and initrd and judge what is inside (the default with "        \
+		       "--crash)",                                                                  \
+		       deep),                                                                       \
+		US_ASK(0, "no-deep", US_OPT_FLAG, NULL, "Read headers only, with --crash too",      \
+		       no_deep),                                                                    \
+		US_ASK(0, "config", US_OPT_FILE, "FILE",                                            \
+		       "The image's .config, where it carries none itself", config),                \
+		US_ASK(0, "policy", US_OPT_TEXT, "POLICY",                                          \
+		       "How far apart the two kernels may be: warn:MAJOR[.MINOR] or "               \
+		       "block:MAJOR[.MINOR], then releases allowed in any case after commas",       \
+		       policy),                                                                     \
+		US_ASK(0, "accept", US_OPT_LIST, "RULE",                                            \
+		       "Go on in spite of this blocking rule (its id); the report says so",         \
+		       accept),                                                                     \
+		US_ASK(0, "accept-unknown", US_OPT_FLAG, NULL,                                      \
+		       "Go on although facts that decide are not known", accept_unknown),           \
+		US_ASK(0, "mem-min", US_OPT_SIZE, "ADDR", "Lowest address to load to", mem_min),    \
+		US_ASK(0, "mem-max", US_OPT_SIZE, "ADDR", "Highest address to load to", mem_max),   \
+		US_ASK(0, "no-efi", US_OPT_FLAG, NULL,                                              \
+		       "Do not hand the EFI runtime over (kexec_load)", no_efi),                    \
+		US_ASK(0, "hotplug", US_OPT_FLAG, NULL,                                             \
+		       "Let the kernel follow CPU and memory hotplug in the crash header",          \
+		       hotplug),                                                                    \
+		US_ASK(0, "no-cma", US_OPT_FLAG, NULL,                                              \
+		       "Do not place segments in CMA memory (kexec_file_load)", no_cma),            \
+		US_ASK(0, "no-checks", US_OPT_FLAG, NULL,                                           \
+		       "No digest over the loaded bytes between the kernels (kexec_load)",          \
+		       no_checks),                                                                  \
+		US_ASK(0, "host", US_OPT_DIR, "DIR",                                                \
+		       "Judge the machine recorded in DIR (understudy snapshot) instead of this "   \
+		       "one",                                                                       \
+		       host),                                                                       \
+		US_ASK('v', "verbose", US_OPT_FLAG, NULL, "List the checks that passed too",        \
+		       verbose),                                                                    \
+		US_ASK(0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", json)
+
+/* Facts, plan and verdict for one image. Pointers are owned. */
+struct us_work {
+	struct us_machine machine;
+	struct us_image *image;
+	struct us_initrd *initrd;
+	char *cmdline;
+	struct us_wanted wanted;
+	struct us_policy policy;
+	char *policy_text; /* policy.allow points into it */
+	const char **allow;
+	struct us_plan *plan;        /* NULL: plan_problem says why */
+	struct us_err *plan_problem; /* NULL if there is a plan */
+	struct us_case c;
+	struct us_verdict *verdict;
+};
+/* Read image, initrds and machine, make the plan, judge. acting: a load follows. */
+struct us_err *us_work_do(const struct us_ask *ask, const char *path, bool acting,
+			  struct us_work *w) us_must_check;
+void us_work_deinit(struct us_work *w);
+#define _us_work_deinit_ __attribute__((cleanup(us_work_deinit)))
+/* The exit status that the verdict (and the lack of a plan) means. */
+int us_work_exit(const struct us_work *w, bool acting);
+/* Verdict, plan if asked, and why there is none, as text. */
+void us_work_report(struct us_out *out, const struct us_work *w, bool with_plan);
+/* Ask the kernel to take the plan; for a crash the set that is armed now is kept and restored. */
+struct us_err *us_work_commit(struct us_work *w, struct us_outcome *ret) us_must_check;
+
+/* Print obj to stdout; its failure is the exit status, else status. */
+int us_cmd_json(json_object *obj, int status);
+/* The bash completion for all commands and for kexec, made from the tables. */
+void us_complete_bash(FILE *f, const struct us_cmd *const *commands);
+extern const struct us_cmd us_cmd_kexec; /* only its table is used: see us_compat_kexec() */
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The bash completion, written from the option tables: commands, options, files, directories and
+ * the words that an option takes. */
+#include "cmd/cmd-int.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static bool is_end(const struct us_option *o)
+{
+	return !o->letter && !o->name;
+}
+
+static void option_words(FILE *f, const struct us_option *o)
+{
+	for (; !is_end(o); o++) {
+		if (o->name)
+			fprintf(f, "--%s ", o->name);
+		if (o->letter)
+			fprintf(f, "-%c ", o->letter);
+	}
+	fputs("--help", f);
+}
+
+static void rule_ids(FILE *f)
+{
+	const struct us_rule *r;
+
+	for (size_t i = 0; (r = us_rule_at(i)); i++)
+		fprintf(f, "%s%s", i ? " " : "", r->id);
+}
+
+/* "auto|file|load" -> words. What has no bar is free text: nothing to offer. */
+static void choices(FILE *f, const char *arg)
+{
+	for (const char *c = strchr(arg, '|') ? arg : ""; *c; c++)
+		fputc(*c == '|' ? ' ' : *c, f);
+}
+
+static void option_value(FILE *f, const struct us_option *o)
+{
+	if (o->type == US_OPT_FLAG || o->type == US_OPT_SET)
+		return;
+	fprintf(f, "\t\t--%s)", o->name);
+	if (!strcmp(o->arg, "RULE")) {
+		fputs(" COMPREPLY=($(compgen -W \"", f);
+		rule_ids(f);
+		fputs("\" -- \"$cur\")) ;;\n", f);
+	} else if (o->type == US_OPT_DIR) {
+		fputs(" COMPREPLY=($(compgen -d -- \"$cur\")) ;;\n", f);
+	} else if (o->type == US_OPT_FILE || o->type == US_OPT_LIST) {
+		fputs(" COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n", f);
+	} else {
+		fputs(" COMPREPLY=($(compgen -W \"", f);
+		choices(f, o->arg);
+		fputs("\" -- \"$cur\")) ;;\n", f);
+	}
+}
+
+static void command(FILE *f, const struct us_cmd *cmd)
+{
+	fprintf(f, "\t%s)\n\t\toptions=\"", cmd->name);
+	option_words(f, cmd->options);
+	fprintf(f, "\"\n\t\twords=%s\n\t\tcase $prev in\n",
+		!cmd->args                  ? ""
+		: !strcmp(cmd->args, "DIR") ? "-d"
+					    : "-f");
+	for (const struct us_option *o = cmd->options; !is_end(o); o++)
+		option_value(f, o);
+	fputs("\t\t*) false ;;\n\t\tesac && return\n\t\t;;\n", f);
+}
+
+void us_complete_bash(FILE *f, const struct us_cmd *const *commands)
+{
+	fputs("# bash completion for understudy, made from its option tables\n"
+	      "_understudy()\n{\n"
+	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+	      "\tlocal options words\n"
+	      "\t[ \"$cur\" = \"=\" ] && cur=\n"
+	      "\t[ \"$prev\" = \"=\" ] && prev=${COMP_WORDS[COMP_CWORD-2]}\n"
+	      "\tCOMPREPLY=()\n"
+	      "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+	      "\t\tCOMPREPLY=($(compgen -W \"--help --version",
+	      f);
+	for (const struct us_cmd *const *c = commands; *c; c++)
+		fprintf(f, " %s", (*c)->name);
+	fputs("\" -- \"$cur\"))\n\t\treturn\n\tfi\n"
+	      "\tcompopt -o filenames 2>/dev/null\n"
+	      "\tcase ${COMP_WORDS[1]} in\n",
+	      f);
+	for (const struct us_cmd *const *c = commands; *c; c++)
+		command(f, *c);
+	fputs("\t*) return ;;\n\tesac\n"
+	      "\tif [[ $cur == -* ]]; then\n"
+	      "\t\tCOMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
+	      "\telif [ -n \"$words\" ]; then\n"
+	      "\t\tCOMPREPLY=($(compgen \"$words\" -- \"$cur\"))\n"
+	      "\tfi\n"
+	      "}\n"
+	      "complete -F _understudy understudy\n",
+	      f);
+}
