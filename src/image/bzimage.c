@@ -38,7 +38,7 @@ static const struct {
 	FIELD(0x1fa, 0, vid_mode),
 	FIELD(0x1fc, 0, root_dev),
 	FIELD(0x1fe, 0, boot_flag),
-	FIELD(0x206, 0, version),
+	FIELD(0x206, 0x200, version),
 	FIELD(0x208, 0x200, realmode_swtch),
 	FIELD(0x20c, 0x200, start_sys_seg),
 	FIELD(0x20e, 0x200, kernel_version),
