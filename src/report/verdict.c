@@ -59,7 +59,7 @@ static void headline(struct us_out *out, const struct us_case *c, const struct u
 /* The weightiest word on one of the three questions. */
 static const char *answer(const struct us_verdict *v, enum us_question q)
 {
-	bool warned = false, unknown = false;
+	bool warned = false, unknown = false, accepted = false;
 
 	for (size_t i = 0; i < v->n_findings; i++) {
 		const struct us_finding *f = &v->findings[i];
@@ -68,20 +68,26 @@ static const char *answer(const struct us_verdict *v, enum us_question q)
 			continue;
 		if (f->result == US_FAIL && f->severity == US_BLOCK && !f->accepted)
 			return "no";
+		accepted |= f->accepted;
 		if (us_finding_is_blind(f) && !f->accepted)
 			unknown = true;
 		else if (f->result == US_FAIL && f->severity != US_NOTE)
 			warned = true;
 	}
-	return unknown ? "not known" : warned ? "yes, with warnings" : "yes";
+	return unknown    ? "not known"
+	       : accepted ? "overridden"
+	       : warned   ? "yes, with warnings"
+			  : "yes";
 }
 
 static void three_answers(struct us_out *out, const struct us_verdict *v)
 {
-	us_out_para(out, 0, 0,
-		    "Can the image be entered here: %s. Will devices and firmware be handed over: "
-		    "%s. Will the running kernel allow it: %s.",
-		    answer(v, US_Q_ENTRY), answer(v, US_Q_DEVICES), answer(v, US_Q_PERMISSION));
+	us_out_row(out, us_question_name(US_Q_ENTRY), "%s: the image can be entered here",
+		   answer(v, US_Q_ENTRY));
+	us_out_row(out, us_question_name(US_Q_DEVICES), "%s: firmware and devices are handed over",
+		   answer(v, US_Q_DEVICES));
+	us_out_row(out, us_question_name(US_Q_PERMISSION), "%s: the running kernel allows it",
+		   answer(v, US_Q_PERMISSION));
 }
 
 static const char *label_of(const struct us_finding *f, enum us_colour *ret)
