@@ -26,6 +26,11 @@ extern const struct us_rule_table us_rules_image, us_rules_paging, us_rules_secu
 #define US_X86     (US_ARCH_BIT(US_ARCH_X86_64) | US_ARCH_BIT(US_ARCH_I386))
 #define US_X86_64B US_ARCH_BIT(US_ARCH_X86_64)
 
+static inline const char *us_path(struct us_origin o)
+{
+	return o.path ? o.path : "the machine";
+}
+
 /* Texts of a detail, in its pool. A missing memory shows as a NULL that the engine notices. */
 void us_fact(struct us_detail *d, const char *fmt, ...) us_printf(2, 3);
 void us_read(struct us_detail *d, const char *fmt, ...) us_printf(2, 3);

@@ -11,10 +11,10 @@
 #include <string.h>
 
 static const struct us_rule_table *const tables[] = {
-	&us_rules_image,
-	&us_rules_paging,
-	&us_rules_security,
-	&us_rules_signature,
+	&us_rules_image,   &us_rules_paging, &us_rules_security,    &us_rules_signature,
+	&us_rules_cmdline, &us_rules_memory, &us_rules_reservation, &us_rules_firmware,
+	&us_rules_machine, &us_rules_crash,  &us_rules_capture,     &us_rules_initrd,
+	&us_rules_policy,
 };
 
 const struct us_rule *us_rule_at(size_t i)
@@ -113,9 +113,7 @@ static enum us_result judge_want(const struct us_rule *rule, const struct us_cas
 	size_t n = strcspn(rule->want, "=");
 
 	if (panic_side) {
-		us_read(d, "%s",
-			c->host->config_known.o.path ? c->host->config_known.o.path
-						     : "configuration of the running kernel");
+		us_read(d, "%s", us_path(c->host->config_known.o));
 	} else {
 		us_read(d, "%s of %s",
 			c->image->kconfig_from ? c->image->kconfig_from : "configuration",

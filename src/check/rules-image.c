@@ -42,7 +42,7 @@ static enum us_result foreign_architecture(const struct us_case *c, struct us_de
 	if (!image || image->id == US_ARCH_UNKNOWN)
 		return us_cannot_tell(d, "an image whose header names its machine");
 	us_fact(d, "the image is for %s, this machine is %s", image->name, host->name);
-	us_read(d, "header of %s; %s", c->image->path, c->host->machine.o.path);
+	us_read(d, "header of %s; %s", c->image->path, us_path(c->host->machine.o));
 	return us_fail_if(family(image) != family(host));
 }
 

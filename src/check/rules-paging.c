@@ -33,7 +33,7 @@ static void say_mark(const struct us_case *c, struct us_detail *d)
 		c->image->setup.xloadflags, !!(c->image->setup.xloadflags & US_XLF_5LEVEL),
 		(int)host->paging_levels.v);
 	us_read(d, "offset 0x236 of %s%s; %s", c->image->n_nest > 1 ? "the kernel in " : "",
-		c->image->path, host->paging_levels.o.path ? host->paging_levels.o.path : "");
+		c->image->path, us_path(host->paging_levels.o));
 }
 
 static enum us_result five_to_four(const struct us_case *c, struct us_detail *d)
@@ -95,7 +95,7 @@ static enum us_result above_64_tib(const struct us_case *c, struct us_detail *d)
 		return us_missing(d, from);
 	top = us_map_top(ram, US_MEM_RAM);
 	us_fact(d, "%s, and memory reaches up to 0x%" PRIx64, why, top);
-	us_read(d, "offset 0x236 of %s; %s", c->image->path, from.path);
+	us_read(d, "offset 0x236 of %s; %s", c->image->path, us_path(from));
 	/* the kernel searches from the top */
 	return us_fail_if(top > TIB64);
 }
@@ -133,7 +133,7 @@ static enum us_result no_low_memory(const struct us_case *c, struct us_detail *d
 		" bytes, and the next kernel %s leave %d-level paging",
 		best, c->host->paging_levels.v == 5 ? "has to" : "may have to",
 		(int)c->host->paging_levels.v);
-	us_read(d, "the e820 table of the plan; %s", c->host->paging_levels.o.path);
+	us_read(d, "the e820 table of the plan; %s", us_path(c->host->paging_levels.o));
 	if (four && c->host->paging_levels.v == 4)
 		return US_PASS; /* no switch */
 	if (c->host->paging_levels.v == 4)

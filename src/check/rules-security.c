@@ -27,7 +27,7 @@ static enum us_result cap_sys_boot(const struct us_case *c, struct us_detail *d)
 		cap->v == US_NO ? "this process has no CAP_SYS_BOOT"
 				: "this process has CAP_SYS_BOOT in a user namespace of its "
 				  "own only");
-	us_read(d, "%s", cap->v == US_NO ? cap->o.path : ns->o.path);
+	us_read(d, "%s", cap->v == US_NO ? us_path(cap->o) : us_path(ns->o));
 	return us_fail_if(cap->v == US_NO || ns->v == US_NO);
 }
 
@@ -37,7 +37,7 @@ static enum us_result pid_namespace(const struct us_case *c, struct us_detail *d
 	if (!us_known(c->host->init_pid_ns.o))
 		return us_missing(d, c->host->init_pid_ns.o);
 	us_fact(d, "this process runs in a PID namespace of its own (a container)");
-	us_read(d, "%s", c->host->init_pid_ns.o.path);
+	us_read(d, "%s", us_path(c->host->init_pid_ns.o));
 	return us_fail_if(c->host->init_pid_ns.v == US_NO);
 }
 
@@ -48,7 +48,7 @@ static enum us_result no_call(const struct us_fact_tri *has, const char *name, c
 		return us_missing(d, has->o);
 	us_fact(d, "the running kernel has %s%s (CONFIG_%s)", has->v == US_YES ? "" : "no ", name,
 		option);
-	us_read(d, "%s", has->o.path);
+	us_read(d, "%s", us_path(has->o));
 	return us_fail_if(has->v == US_NO);
 }
 
@@ -69,7 +69,7 @@ static enum us_result load_disabled(const struct us_case *c, struct us_detail *d
 	if (!us_known(f->o))
 		return us_missing(d, f->o);
 	us_fact(d, "kernel.kexec_load_disabled = %" PRIu64, f->v);
-	us_read(d, "%s", f->o.path);
+	us_read(d, "%s", us_path(f->o));
 	return us_fail_if(f->v != 0);
 }
 
@@ -83,7 +83,7 @@ static enum us_result limit(const struct us_case *c, struct us_detail *d, int64_
 		return us_release_before(c->host->release.v, 6, 3) == US_YES ? US_NOT_APPLICABLE
 									     : us_missing(d, f->o);
 	us_fact(d, "kernel.kexec_load_limit_%s = %" PRId64, crash ? "panic" : "reboot", f->v);
-	us_read(d, "%s", f->o.path);
+	us_read(d, "%s", us_path(f->o));
 	return us_fail_if(f->v == bad);
 }
 
@@ -104,7 +104,7 @@ static enum us_result lockdown_load(const struct us_case *c, struct us_detail *d
 	if (!us_known(f->o))
 		return us_missing(d, f->o);
 	us_fact(d, "the kernel is locked down: %s", f->v);
-	us_read(d, "%s", f->o.path);
+	us_read(d, "%s", us_path(f->o));
 	return us_fail_if(strcmp(f->v, "none") != 0);
 }
 
@@ -115,7 +115,7 @@ static enum us_result ima_load(const struct us_case *c, struct us_detail *d)
 	if (!us_known(f->o))
 		return us_missing(d, f->o);
 	us_fact(d, "IMA appraises kernels for kexec: %s", us_tri_name(f->v));
-	us_read(d, "%s", f->o.path);
+	us_read(d, "%s", us_path(f->o));
 	return us_fail_if(f->v == US_YES);
 }
 
@@ -131,7 +131,7 @@ static enum us_result ima_peeled(const struct us_case *c, struct us_detail *d)
 		"IMA appraises kernels for kexec: %s; the kernel inside %s goes to the call from "
 		"memory, without the file's attributes",
 		us_tri_name(f->v), c->image->path);
-	us_read(d, "%s; the nesting of %s", f->o.path, c->image->path);
+	us_read(d, "%s; the nesting of %s", us_path(f->o), c->image->path);
 	return us_fail_if(f->v == US_YES);
 }
 
@@ -157,7 +157,7 @@ static enum us_result flag_unknown(const struct us_case *c, struct us_detail *d)
 			continue;
 		us_fact(d, "%s came with Linux %d.%d, this kernel is %s", flags[i].name,
 			flags[i].major, flags[i].minor, release);
-		us_read(d, "%s", c->host->release.o.path ? c->host->release.o.path : "uname");
+		us_read(d, "%s", us_path(c->host->release.o));
 		if (us_release_before(release, flags[i].major, flags[i].minor) != US_NO)
 			return US_FAIL;
 	}
@@ -180,7 +180,7 @@ static enum us_result preserve_context_config(const struct us_case *c, struct us
 	if (jump == US_UNKNOWN)
 		return us_missing(d, c->host->config_known.o);
 	us_fact(d, "CONFIG_KEXEC_JUMP in the running kernel: %s", us_tri_name(jump));
-	us_read(d, "%s", c->host->config_known.o.path);
+	us_read(d, "%s", us_path(c->host->config_known.o));
 	return us_fail_if(jump == US_NO);
 }
 

@@ -50,7 +50,7 @@ static enum us_result bad_if_enforced(const struct us_case *c, struct us_detail 
 	if (enforced == US_NO)
 		return US_NOT_APPLICABLE; /* signature.not-checked says what follows from that */
 	us_fact(d, "%s; %s", fact, enforced == US_YES ? why : "whether that matters is not known");
-	us_read(d, "%s; %s", c->image->path, from.path ? from.path : "");
+	us_read(d, "%s; %s", c->image->path, us_path(from) ? us_path(from) : "");
 	return enforced == US_YES ? US_FAIL : us_missing(d, from);
 }
 
@@ -182,7 +182,7 @@ static enum us_result unknown_signer(const struct us_case *c, struct us_detail *
 		"signed by %s, issued by %s (key %s); none of %zu keys of this kernel is that one",
 		s->signer, s->issuer ? s->issuer : "nobody named",
 		has_text(s->authority_key_id) ? s->authority_key_id : "not named", c->host->n_keys);
-	us_read(d, "%s; %s", c->image->path, c->host->keys_from.path);
+	us_read(d, "%s; %s", c->image->path, us_path(c->host->keys_from));
 	if (find_key(c->host, s, false)) {
 		us_fact(d, "signed by %s, and this kernel has the key", s->signer);
 		return US_PASS;
@@ -234,7 +234,7 @@ static enum us_result not_checked(const struct us_case *c, struct us_detail *d)
 	if (enforced != US_NO)
 		return US_NOT_APPLICABLE;
 	us_fact(d, "the image has no good signature and the running kernel does not ask for one");
-	us_read(d, "%s; %s", c->image->path, c->host->sig_enforced.o.path);
+	us_read(d, "%s; %s", c->image->path, us_path(c->host->sig_enforced.o));
 	return US_FAIL;
 }
 
@@ -247,7 +247,7 @@ static enum us_result initrd_not_covered(const struct us_case *c, struct us_deta
 	if (enforced == US_UNKNOWN)
 		return us_missing(d, from);
 	us_fact(d, "%s, and the initrd and the command line are signed by nobody", why);
-	us_read(d, "%s", from.path ? from.path : "");
+	us_read(d, "%s", us_path(from) ? us_path(from) : "");
 	return us_fail_if(enforced == US_YES);
 }
 

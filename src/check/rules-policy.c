@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one rule about versions as such: how far the image may be from the running kernel, if
+ * somebody set such a policy. No kernel asks this; every real dependency has a rule of its own.
+ * Without a policy a different version is never a finding.
+ */
+#include "check/check-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool allowed(const struct us_policy *policy, const char *release)
+{
+	for (size_t i = 0; policy->allow && policy->allow[i]; i++)
+		if (strcmp(policy->allow[i], release) == 0)
+			return true;
+	return false;
+}
+
+static enum us_result beyond_policy(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_policy *p = c->policy;
+	const char *image = c->image->release, *host = c->host->release.v;
+	int image_major, image_minor, host_major, host_minor;
+	bool beyond;
+
+	if (!p)
+		return US_NOT_APPLICABLE;
+	d->severity = p->severity;
+	if (!us_release_parse(host, &host_major, &host_minor))
+		return us_missing(d, c->host->release.o);
+	if (!us_release_parse(image, &image_major, &image_minor))
+		return us_cannot_tell(d, "an image that names its release");
+	beyond = (p->max_major >= 0 && abs(image_major - host_major) > p->max_major) ||
+		 (p->max_minor >= 0 && image_major == host_major &&
+		  abs(image_minor - host_minor) > p->max_minor);
+	us_fact(d,
+		"the image is Linux %s, this kernel is %s; the policy allows %d major and %d minor "
+		"versions between them (-1: any)",
+		image, host, p->max_major, p->max_minor);
+	us_read(d, "version string of %s; %s", c->image->path, us_path(c->host->release.o));
+	return us_fail_if(beyond && !allowed(p, image));
+}
+
+static const struct us_rule rules[] = {
+	{
+		.id = "distance.beyond-policy",
+		.severity = US_WARN,
+		.when = US_ON_BOTH,
+		.needs = US_NEEDS_IMAGE | US_NEEDS_HOST,
+		.says = "The image is further away from the running kernel than the policy of this "
+			"machine allows",
+		.fix = "Choose an image closer to it, or put its release on the policy's list",
+		.see = "understudy-check(1), POLICY",
+		.test = beyond_policy,
+	},
+};
+
+const struct us_rule_table us_rules_policy = US_RULE_TABLE(rules);
