@@ -38,7 +38,7 @@ static const struct {
 	FIELD(0x1fa, 0, vid_mode),
 	FIELD(0x1fc, 0, root_dev),
 	FIELD(0x1fe, 0, boot_flag),
-	FIELD(0x206, 0x200, version),
+	FIELD(0x206, 0, version),
 	FIELD(0x208, 0x200, realmode_swtch),
 	FIELD(0x20c, 0x200, start_sys_seg),
 	FIELD(0x20e, 0x200, kernel_version),
@@ -311,12 +311,13 @@ static struct us_err *judge_payload(struct us_image *image, struct us_bytes file
 	if (s->payload_length < PAYLOAD_MIN)
 		return us_damage_add(image, 0x24c, "payload_length %" PRIu32 " holds no kernel",
 				     s->payload_length);
+	image->payload_codec = us_codec_by_magic(payload);
 	if (payload.n >= PAYLOAD_MIN)
 		US_TRY(judge_payload_magic(image, at, payload));
 	US_TRY(us_damage_if(image, s->version >= 0x20a && s->init_size < s->payload_length, 0x260,
 			    "init_size 0x%" PRIx32 " is less than the packed payload's 0x%" PRIx32,
 			    s->init_size, s->payload_length));
-	if (s->version < 0x20a || payload.n < s->payload_length || !us_codec_by_magic(payload) ||
+	if (s->version < 0x20a || payload.n < s->payload_length || !image->payload_codec ||
 	    s->init_size < s->payload_length || !us_le32(payload, payload.n - 4, &unpacked))
 		return NULL;
 	return us_damage_if(image, s->init_size < unpacked, 0x260,

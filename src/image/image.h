@@ -175,7 +175,7 @@ struct us_image {
 
 	/* the deep look */
 	bool deep;                            /* done */
-	const struct us_codec *payload_codec; /* NULL: not compressed or unknown */
+	const struct us_codec *payload_codec; /* NULL: not compressed or unknown (set on opening) */
 	uint64_t payload_bytes;               /* unpacked */
 	enum us_tri payload_whole;            /* unpacked to its end and the sizes agree */
 	struct us_bytes vmlinux;              /* the unpacked ELF */

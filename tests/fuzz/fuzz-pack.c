@@ -53,8 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	seen.want = us_blob_bytes(&out);
 	by_sink = us_unpack_to(codec, in, OUTPUT_MAX, in_memory ? ignore : compare, &seen, NULL,
 			       &eaten_too);
-	MUST(!in_memory == !by_sink);
-	MUST(in_memory || (eaten == eaten_too && seen.n == out.n && eaten <= in.n));
+	/* libzstd checks more when it streams than when it takes a frame as a whole */
+	MUST(!in_memory == !by_sink || (by_sink && codec->id == US_CODEC_ZSTD));
+	MUST(in_memory || by_sink || (eaten == eaten_too && seen.n == out.n && eaten <= in.n));
 	MUST(out.n <= OUTPUT_MAX);
 	us_err_free(in_memory);
 	us_err_free(by_sink);
