@@ -287,11 +287,13 @@ struct us_err *us_keys_parse(struct us_pool *pool, struct us_bytes text, struct 
 		if (!us_line_after(at, "asymmetri", NULL))
 			continue;
 		description = key_description(skip_words(at, 1));
+		if (!description.n)
+			continue;
 		id = key_id_of(description);
 		key->keyring = "";
 		key->description =
 			us_pool_strndup(pool, (const char *)description.p, description.n);
-		key->key_id = us_pool_strndup(pool, (const char *)id.p, id.n);
+		key->key_id = id.n ? us_pool_strndup(pool, (const char *)id.p, id.n) : "";
 		if (!key->description || !key->key_id)
 			return us_err_nomem();
 		n++;
