@@ -50,9 +50,9 @@ char *us_pool_strndup(struct us_pool *pool, const char *s, size_t n)
 {
 	char *copy;
 
-	n = strnlen(s, n);
+	n = n ? strnlen(s, n) : 0; /* an empty view may be NULL */
 	copy = us_pool_alloc(pool, n + 1);
-	if (copy)
+	if (copy && n)
 		memcpy(copy, s, n);
 	return copy;
 }
