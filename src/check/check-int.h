@@ -74,6 +74,8 @@ uint64_t us_run_bytes(const struct us_image *image);
  * if neither was readable. */
 const struct us_map *us_ram(const struct us_host *host, struct us_origin *ret_from);
 
+bool us_file_load_takes(const struct us_arch *arch, enum us_image_kind kind);
+
 /* The image as the kernel would be given it by kexec_file_load: its signature. */
 const struct us_signature *us_handed_signature(const struct us_image *image);
 /* Does the running kernel insist on a good signature? why: static words, evidence for people. */

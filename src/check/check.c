@@ -52,6 +52,9 @@ enum us_call us_check_call(const struct us_case *c)
 		return c->wanted->call;
 	if (!c->host || c->host->has_kexec_file_load.v == US_UNKNOWN)
 		return US_CALL_AUTO;
+	if (c->image && c->image->kind != US_IMAGE_NONE &&
+	    !us_file_load_takes(c->host->arch, c->image->kind))
+		return US_CALL_LOAD;
 	return c->host->has_kexec_file_load.v == US_YES ? US_CALL_FILE : US_CALL_LOAD;
 }
 

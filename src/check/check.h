@@ -113,9 +113,12 @@ static inline bool us_finding_is_blind(const struct us_finding *f)
 }
 /*
  * The system call that will be used: the plan's, else the one wanted, else kexec_file_load where
- * the machine has it and kexec_load where not. US_CALL_AUTO: not known.
+ * the machine has it and it takes such images, and kexec_load where not. US_CALL_AUTO: not known.
  */
 enum us_call us_check_call(const struct us_case *c);
+/* Will the image's signature decide something here? Then verify it before judging; it costs a
+ * hash over the file. */
+bool us_check_needs_signature(const struct us_host *host);
 /* "block" | "warning" | "note" */
 const char *us_severity_name(enum us_severity severity);
 

@@ -46,9 +46,11 @@ static enum us_result foreign_architecture(const struct us_case *c, struct us_de
 	return us_fail_if(family(image) != family(host));
 }
 
+#define AT_XLOADFLAGS 0x236
+
 static bool is_cut(const struct us_damage *damage)
 {
-	return strncmp(damage->text, "cut short", 9) == 0;
+	return strstr(damage->text, "cut short") != NULL;
 }
 
 static enum us_result cut_short(const struct us_case *c, struct us_detail *d)
@@ -63,7 +65,8 @@ static enum us_result cut_short(const struct us_case *c, struct us_detail *d)
 		us_read_at(d, image, image->damage[i].offset);
 		return US_FAIL;
 	}
-	if (image->kind != US_IMAGE_BZIMAGE)
+	/* before protocol 2.04 half of syssize was left to chance */
+	if (image->kind != US_IMAGE_BZIMAGE || image->setup.version < 0x0204)
 		return US_PASS;
 	us_fact(d, "setup_sects and syssize promise 0x%" PRIx64 " bytes, the file has 0x%zx",
 		promised, image->kernel.n);
@@ -71,15 +74,57 @@ static enum us_result cut_short(const struct us_case *c, struct us_detail *d)
 	return us_fail_if(promised > image->kernel.n);
 }
 
+/* Flags that contradict each other harm nobody: the loaders look at single bits. */
+static bool is_odd_flags(const struct us_image *image, const struct us_damage *damage)
+{
+	return image->kind == US_IMAGE_BZIMAGE && damage->offset == AT_XLOADFLAGS;
+}
+
+/* What another rule says with more words. */
+static bool said_elsewhere(const struct us_image *image, const struct us_damage *damage)
+{
+	const struct us_setup *s = &image->setup;
+
+	if (is_cut(damage) || is_odd_flags(image, damage))
+		return true;
+	if (image->kind != US_IMAGE_BZIMAGE)
+		return false;
+	return damage->offset == 0x230 || damage->offset == 0x235 ||
+	       (damage->offset == 0x260 && s->init_size < s->kernel_bytes) ||
+	       (image->payload_whole == US_NO && damage->offset >= s->kernel_offset);
+}
+
 static enum us_result damaged(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_image *image = c->image;
+	const struct us_damage *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < image->n_damage; i++) {
+		if (said_elsewhere(image, &image->damage[i]))
+			continue;
+		first = first ? first : &image->damage[i];
+		n++;
+	}
+	if (!first)
+		return US_PASS;
+	if (n > 1)
+		us_fact(d, "%s; and %zu more (understudy inspect lists them)", first->text, n - 1);
+	else
+		us_fact(d, "%s", first->text);
+	us_read_at(d, image, first->offset);
+	return US_FAIL;
+}
+
+static enum us_result odd_flags(const struct us_case *c, struct us_detail *d)
 {
 	const struct us_image *image = c->image;
 
 	for (size_t i = 0; i < image->n_damage; i++) {
-		if (is_cut(&image->damage[i]))
+		if (!is_odd_flags(image, &image->damage[i]))
 			continue;
 		us_fact(d, "%s", image->damage[i].text);
-		us_read_at(d, image, image->damage[i].offset);
+		us_read_at(d, image, AT_XLOADFLAGS);
 		return US_FAIL;
 	}
 	return US_PASS;
@@ -182,19 +227,34 @@ static enum us_result init_size_too_small(const struct us_case *c, struct us_det
 	return us_fail_if(s->init_size < s->kernel_bytes);
 }
 
+/* What kexec_file_load takes (Linux 6.12 arch/.../kernel/machine_kexec_file.c: kexec_file_loaders). */
+#define KIND(kind) (1u << (kind))
+static const unsigned int file_load_kinds[US_ARCH_COUNT] = {
+	[US_ARCH_X86_64] = KIND(US_IMAGE_BZIMAGE),
+	[US_ARCH_ARM64] = KIND(US_IMAGE_HEADER),
+	[US_ARCH_RISCV64] = KIND(US_IMAGE_ELF) | KIND(US_IMAGE_HEADER),
+	[US_ARCH_PPC64] = KIND(US_IMAGE_ELF),
+	[US_ARCH_S390X] = KIND(US_IMAGE_ELF) | KIND(US_IMAGE_HEADER),
+};
+
+bool us_file_load_takes(const struct us_arch *arch, enum us_image_kind kind)
+{
+	return arch && (file_load_kinds[arch->id] & KIND(kind));
+}
+
 static enum us_result kind_not_for_file_load(const struct us_case *c, struct us_detail *d)
 {
 	const struct us_image *image = c->image;
-	bool x86 = family(c->host->arch) == US_ARCH_X86_64;
-	enum us_image_kind takes = x86 ? US_IMAGE_BZIMAGE : US_IMAGE_HEADER;
+	const struct us_arch *host = c->host->arch;
 
-	us_fact(d, "the image is %s, and kexec_file_load on %s takes %s",
-		us_image_kind_name(image->kind), c->host->arch->name, us_image_kind_name(takes));
+	if (!host)
+		return us_missing(d, c->host->machine.o);
+	us_fact(d, "the image is a %s", us_image_kind_name(image->kind));
 	us_read(d, "header of %s", image->path);
-	if (image->kind == US_IMAGE_ELF && x86)
+	if (image->kind == US_IMAGE_ELF && host->id == US_ARCH_X86_64)
 		us_remedy(d, "Choose the bzImage that was built from this vmlinux, or kexec_load "
 			     "(--call load)");
-	return us_fail_if(image->kind != takes);
+	return us_fail_if(!us_file_load_takes(host, image->kind));
 }
 
 static enum us_result kind_not_for_load(const struct us_case *c, struct us_detail *d)
@@ -248,6 +308,17 @@ static const struct us_rule rules[] = {
 		.fix = "Copy or install the image again",
 		.see = BOOT_RST,
 		.test = damaged,
+	},
+	{
+		.id = "image.odd-flags",
+		.severity = US_WARN,
+		.when = US_ON_BOTH,
+		.arch = US_X86,
+		.needs = US_NEEDS_IMAGE | US_NEEDS_BZIMAGE,
+		.says = "Flags in the header contradict each other, which no build of Linux does",
+		.fix = "Install the image again if nobody changed it on purpose",
+		.see = BOOT_RST ", field xloadflags",
+		.test = odd_flags,
 	},
 	{
 		.id = "image.payload-damaged",

@@ -61,6 +61,23 @@ static enum us_result unmarked(const struct us_case *c, struct us_detail *d)
 	return us_fail_if(c->host->paging_levels.v == 5);
 }
 
+/* A vmlinux is entered without the decompressor, which could have switched. */
+static enum us_result vmlinux(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_fact_u64 *levels = &c->host->paging_levels;
+
+	if (c->image->kind != US_IMAGE_ELF)
+		return US_NOT_APPLICABLE;
+	if (!us_known(levels->o))
+		return us_missing(d, levels->o);
+	/* from 6.17 on every kernel can */
+	if (levels->v != 5 || us_release_before(c->image->release, 6, 17) == US_NO)
+		return US_PASS;
+	if (!c->image->deep)
+		return us_cannot_tell(d, "looking into the image (--deep)");
+	return us_judge_cap(c, d, US_CAP_X86_5LEVEL, US_NO);
+}
+
 /* Will the next kernel run with 4 levels, whatever the CPU can? */
 static bool stays_at_4(const struct us_case *c, const char **ret_why)
 {
@@ -82,6 +99,9 @@ static enum us_result above_64_tib(const struct us_case *c, struct us_detail *d)
 
 	if (!stays_at_4(c, &why))
 		return US_PASS;
+	/* a place that the kernel will choose and that could not be foreseen is 0 */
+	if (kernel && (!kernel->dest.start || c->plan->no_room))
+		kernel = NULL;
 	for (size_t i = 0; kernel && i < c->plan->n_segments; i++)
 		if (us_range_end(c->plan->segments[i].dest) > top)
 			top = us_range_end(c->plan->segments[i].dest);
@@ -170,6 +190,19 @@ static const struct us_rule rules[] = {
 		       "with XLF_5LEVEL",
 		.see = "boot-time switching came with Linux 4.17, the header bit with 5.3",
 		.test = unmarked,
+	},
+	{
+		.id = "paging.4-level-vmlinux",
+		.severity = US_BLOCK,
+		.when = US_ON_BOTH,
+		.arch = US_X86_64B,
+		.by = US_BY_LOAD,
+		.needs = US_NEEDS_IMAGE | US_NEEDS_HOST,
+		.says = "This kernel runs with 5-level page tables, and the vmlinux knows only 4 levels",
+		.fix = "Boot this kernel with no5lvl, or load the bzImage of that kernel, which can "
+		       "switch",
+		.see = "arch/x86/kernel/head_64.S (Linux 6.12); CONFIG_X86_5LEVEL",
+		.test = vmlinux,
 	},
 	{
 		.id = "paging.4-level-above-64-tib",

@@ -135,55 +135,6 @@ static enum us_result ima_peeled(const struct us_case *c, struct us_detail *d)
 	return us_fail_if(f->v == US_YES);
 }
 
-/* Flags that older kernels answer with EINVAL. */
-struct flag_since {
-	const char *name;
-	int major, minor;
-};
-
-static enum us_result flag_unknown(const struct us_case *c, struct us_detail *d)
-{
-	static const struct flag_since flags[] = {
-		{ "KEXEC_FILE_DEBUG", 6, 8 },
-		{ "KEXEC_FILE_NO_CMA", 6, 17 },
-		{ "KEXEC_FILE_FORCE_DTB", 6, 18 },
-	};
-	const struct us_wanted *w = c->wanted;
-	const bool asked[] = { w && w->debug, w && w->no_cma, w && w->force_dtb };
-	const char *release = c->host->release.v;
-
-	for (size_t i = 0; i < us_array_size(flags); i++) {
-		if (!asked[i])
-			continue;
-		us_fact(d, "%s came with Linux %d.%d, this kernel is %s", flags[i].name,
-			flags[i].major, flags[i].minor, release);
-		us_read(d, "%s", us_path(c->host->release.o));
-		if (us_release_before(release, flags[i].major, flags[i].minor) != US_NO)
-			return US_FAIL;
-	}
-	return US_PASS;
-}
-
-static enum us_result preserve_context_file(const struct us_case *c, struct us_detail *d)
-{
-	us_fact(d, "returning from the next kernel was asked for (--load-preserve-context)");
-	us_read(d, "the options given");
-	return us_fail_if(c->wanted && c->wanted->preserve_context);
-}
-
-static enum us_result preserve_context_config(const struct us_case *c, struct us_detail *d)
-{
-	enum us_tri jump = us_kconfig_builtin(c->host->kconfig, "KEXEC_JUMP");
-
-	if (!c->wanted || !c->wanted->preserve_context)
-		return US_PASS;
-	if (jump == US_UNKNOWN)
-		return us_missing(d, c->host->config_known.o);
-	us_fact(d, "CONFIG_KEXEC_JUMP in the running kernel: %s", us_tri_name(jump));
-	us_read(d, "%s", us_path(c->host->config_known.o));
-	return us_fail_if(jump == US_NO);
-}
-
 static const struct us_rule rules[] = {
 	{
 		.id = "privilege.cap-sys-boot",
@@ -300,39 +251,6 @@ static const struct us_rule rules[] = {
 		       "kernel trusts",
 		.see = "kernel/kexec.c (Linux 6.12): LOCKDOWN_KEXEC, EPERM; kernel_lockdown(7)",
 		.test = lockdown_load,
-	},
-	{
-		.id = "call.flag-unknown",
-		.severity = US_WARN,
-		.when = US_ON_BOTH,
-		.by = US_BY_FILE,
-		.needs = US_NEEDS_HOST,
-		.says = "The running kernel may not know a flag that was asked for and then refuses the "
-			"call",
-		.fix = "Leave the option out",
-		.see = "include/uapi/linux/kexec.h; EINVAL",
-		.test = flag_unknown,
-	},
-	{
-		.id = "call.preserve-context-by-file",
-		.severity = US_BLOCK,
-		.when = US_ON_BOTH,
-		.by = US_BY_FILE,
-		.says = "kexec_file_load cannot preserve the context of this kernel",
-		.fix = "Use kexec_load (--call load)",
-		.see = "include/uapi/linux/kexec.h: KEXEC_PRESERVE_CONTEXT",
-		.test = preserve_context_file,
-	},
-	{
-		.id = "call.no-kexec-jump",
-		.severity = US_BLOCK,
-		.when = US_ON_BOTH,
-		.by = US_BY_LOAD,
-		.needs = US_NEEDS_HOST,
-		.says = "The running kernel cannot preserve its context over a jump",
-		.fix = "Leave the option out, or use a kernel with CONFIG_KEXEC_JUMP=y",
-		.see = "kernel/kexec.c (Linux 6.12): KEXEC_PRESERVE_CONTEXT, EINVAL",
-		.test = preserve_context_config,
 	},
 };
 

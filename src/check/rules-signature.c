@@ -18,15 +18,23 @@ const struct us_signature *us_handed_signature(const struct us_image *image)
 	return image->n_nest > 1 ? &image->inner_signature : &image->signature;
 }
 
+static bool is_locked(const struct us_host *host)
+{
+	return us_known(host->lockdown.o) && strcmp(host->lockdown.v, "none") != 0;
+}
+
+bool us_check_needs_signature(const struct us_host *host)
+{
+	return host->sig_enforced.v != US_NO || is_locked(host);
+}
+
 enum us_tri us_enforced(const struct us_host *host, struct us_origin *ret_from, const char **ret_why)
 {
-	bool locked = us_known(host->lockdown.o) && strcmp(host->lockdown.v, "none") != 0;
-
 	*ret_from = host->sig_enforced.o;
 	*ret_why = "this kernel insists on a good signature";
 	if (host->sig_enforced.v == US_YES)
 		return US_YES;
-	if (locked) {
+	if (is_locked(host)) {
 		*ret_from = host->lockdown.o;
 		*ret_why = "this kernel is locked down and takes signed images only";
 		return US_YES;

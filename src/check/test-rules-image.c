@@ -37,6 +37,17 @@ static void test_image_files(void **state)
 		image->n_damage = 1;
 	});
 	PASSES("image.damaged", "no contradiction", {});
+	PASSES("image.damaged", "what image.bad-alignment says", {
+		b->damage = (struct us_damage){ 0x230, "kernel_alignment 0x3 is no power of two" };
+		image->damage = &b->damage;
+		image->n_damage = 1;
+	});
+	FAILS("image.odd-flags", "bit 6 without bit 5", {
+		b->damage = (struct us_damage){ 0x236, "XLF_5LEVEL_ENABLED without XLF_5LEVEL" };
+		image->damage = &b->damage;
+		image->n_damage = 1;
+	});
+	PASSES("image.odd-flags", "no contradiction", {});
 	FAILS("image.payload-damaged", "payload ends early", { image->payload_whole = US_NO; });
 	PASSES("image.payload-damaged", "payload whole", {});
 	UNKNOWN("image.payload-damaged", "not looked into", { image->deep = false; });
@@ -169,6 +180,33 @@ static void test_paging_marks(void **state)
 	});
 }
 
+static void test_paging_of_a_vmlinux(void **state)
+{
+	struct bench *b = *state;
+
+	FAILS("paging.4-level-vmlinux", "4 levels only", {
+		by_load(b);
+		image->kind = US_IMAGE_ELF;
+		image->caps[US_CAP_X86_5LEVEL].v = US_NO;
+	});
+	PASSES("paging.4-level-vmlinux", "5 levels built in", {
+		by_load(b);
+		image->kind = US_IMAGE_ELF;
+	});
+	PASSES("paging.4-level-vmlinux", "4 levels in use", {
+		by_load(b);
+		image->kind = US_IMAGE_ELF;
+		image->caps[US_CAP_X86_5LEVEL].v = US_NO;
+		host->paging_levels.v = 4;
+	});
+	UNKNOWN("paging.4-level-vmlinux", "not looked into", {
+		by_load(b);
+		image->kind = US_IMAGE_ELF;
+		image->deep = false;
+	});
+	SILENT("paging.4-level-vmlinux", "a bzImage", { by_load(b); });
+}
+
 static void test_paging_places(void **state)
 {
 	struct bench *b = *state;
@@ -180,6 +218,12 @@ static void test_paging_places(void **state)
 	FAILS("paging.4-level-above-64-tib", "no5lvl and memory above, no plan yet", {
 		without_plan(b);
 		wanted->cmdline = "root=/dev/sda1 no5lvl";
+		b->ram[2].range.size = 65 * TIB;
+	});
+	FAILS("paging.4-level-above-64-tib", "the kernel will choose, from the top", {
+		image->setup.xloadflags = 0x3f;
+		plan->predicted = true;
+		plan->segments[0].dest.start = 0;
 		b->ram[2].range.size = 65 * TIB;
 	});
 	PASSES("paging.4-level-above-64-tib", "4-level image placed low",
@@ -222,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_image_headers),
 		cmocka_unit_test(test_image_placement_and_calls),
 		cmocka_unit_test(test_paging_marks),
+		cmocka_unit_test(test_paging_of_a_vmlinux),
 		cmocka_unit_test(test_paging_places),
 		cmocka_unit_test(test_every_rule_is_covered),
 	};

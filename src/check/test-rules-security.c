@@ -34,20 +34,6 @@ static void test_calls(void **state)
 		by_load(b);
 		host->has_kexec_load = (struct us_fact_tri){ HIDDEN, US_UNKNOWN };
 	});
-	FAILS("call.flag-unknown", "debug on 6.1", {
-		wanted->debug = true;
-		host->release.v = "6.1.0-56-amd64";
-	});
-	PASSES("call.flag-unknown", "debug on 6.12", { wanted->debug = true; });
-	FAILS("call.flag-unknown", "no CMA on 6.12", { wanted->no_cma = true; });
-	FAILS("call.preserve-context-by-file", "asked for", { wanted->preserve_context = true; });
-	PASSES("call.preserve-context-by-file", "not asked for", {});
-	FAILS("call.no-kexec-jump", "not built", {
-		by_load(b);
-		wanted->preserve_context = true;
-		host->kconfig = b->other_config;
-	});
-	PASSES("call.no-kexec-jump", "not asked for", { by_load(b); });
 }
 
 static void test_sysctls(void **state)
@@ -189,6 +175,20 @@ static void test_signers(void **state)
 	PASSES("signature.no-verifier", "nobody insists", {});
 }
 
+static void test_when_a_signature_is_worth_its_hash(void **state)
+{
+	struct bench *b = *state;
+
+	bench_reset(b);
+	assert_false(us_check_needs_signature(&b->host));
+	b->host.lockdown.v = "integrity";
+	assert_true(us_check_needs_signature(&b->host));
+	b->host.lockdown = (struct us_fact_str){ HIDDEN, "" };
+	assert_false(us_check_needs_signature(&b->host));
+	b->host.sig_enforced = (struct us_fact_tri){ HIDDEN, US_UNKNOWN };
+	assert_true(us_check_needs_signature(&b->host));
+}
+
 static void test_what_is_not_covered(void **state)
 {
 	struct bench *b = *state;
@@ -219,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_lockdown_and_ima),
 		cmocka_unit_test(test_signatures_that_are_bad),
 		cmocka_unit_test(test_signers),
+		cmocka_unit_test(test_when_a_signature_is_worth_its_hash),
 		cmocka_unit_test(test_what_is_not_covered),
 		cmocka_unit_test(test_every_rule_is_covered),
 	};

@@ -338,7 +338,7 @@ static inline int bench_open(void **state)
 
 	if (!b)
 		return -1;
-	b->host_config = bench_config("CONFIG_KEXEC_JUMP=y\nCONFIG_KEXEC_BZIMAGE_VERIFY_SIG=y\n"
+	b->host_config = bench_config("CONFIG_KEXEC_BZIMAGE_VERIFY_SIG=y\n"
 				      "CONFIG_KEXEC_HANDOVER=y\nCONFIG_CRASH_HOTPLUG=y\n");
 	b->other_config = bench_config("CONFIG_64BIT=y\n");
 	*state = b;

@@ -192,7 +192,7 @@ static struct us_err *accept_findings(const struct us_ask *ask, struct us_verdic
 /* Whether the signature will matter: it costs a hash over the whole file. */
 static bool needs_signature(const struct us_host *host, bool deep)
 {
-	return deep || host->sig_enforced.v != US_NO;
+	return deep || us_check_needs_signature(host);
 }
 
 static struct us_err *judge(const struct us_ask *ask, const char *path, bool acting,
