@@ -3,7 +3,7 @@
  * Rules about x86-64 page-table levels. A jump keeps CR4.LA57 as it is (Linux 6.12
  * arch/x86/kernel/relocate_kernel_64.S), so the next kernel is entered in the mode of this one.
  * Three classes of images: without switching code (before 4.17), able but unmarked (4.17 to 5.2),
- * marked by XLF_5LEVEL (5.3 and later). Linux 6.17 to 7.2 always set the mark; for a later image
+ * marked by XLF_5LEVEL (5.3 and later). Linux 6.17 to 7.3 always set the mark; for a later image
  * that lacks it the version speaks (see paging.unmarked-5-level).
  */
 #include "check/check-int.h"
@@ -20,7 +20,7 @@ static bool unmarked_but_able(const struct us_image *image)
 
 	return (us_release_before(release, 4, 17) == US_NO &&
 		us_release_before(release, 5, 3) == US_YES) ||
-	       us_release_before(release, 7, 3) == US_NO;
+	       us_release_before(release, 7, 4) == US_NO;
 }
 
 static void say_mark(const struct us_case *c, struct us_detail *d)
