@@ -113,6 +113,32 @@ static bool policy_appraises(struct us_bytes policy)
 	return false;
 }
 
+/* The policy cannot be read: what is known of it is what the kernel was told and built with. */
+static struct us_fact_tri policy_unread(struct us_host *host, struct us_fact_tri arch,
+					const char *why)
+{
+	const char *at = host->cmdline.v;
+	struct us_cmdline_word word;
+
+	if (us_kconfig_builtin(host->kconfig, "IMA_APPRAISE_REQUIRE_KEXEC_SIGS") == US_YES)
+		return us_fact_tri_known(us_host_say(&host->pool,
+						     "%s: CONFIG_IMA_APPRAISE_REQUIRE_KEXEC_SIGS",
+						     host->config_known.o.path),
+					 true);
+	while (arch.v == US_NO && us_cmdline_next(&at, &word)) {
+		if (!us_cmdline_is(&word, "ima_policy"))
+			continue;
+		if (memmem(word.p, word.n, "secure_boot", 11))
+			return us_fact_tri_known("/proc/cmdline: ima_policy has secure_boot", true);
+		return us_fact_tri_unknown(
+			us_host_files[US_FILE_IMA_POLICY].path,
+			us_host_say(&host->pool,
+				    "a policy is chosen on the command line; the policy itself: %s",
+				    why));
+	}
+	return arch;
+}
+
 static struct us_fact_tri find_ima(struct us_host *host)
 {
 	_us_blob_deinit_ struct us_blob policy = { 0 };
@@ -128,15 +154,7 @@ static struct us_fact_tri find_ima(struct us_host *host)
 			return us_fact_tri_known(from.path, true);
 		return arch;
 	}
-	/* The policy cannot be read: a custom one is only possible where the kernel was told of it. */
-	if (arch.v == US_NO && strstr(host->cmdline.v, "ima_policy="))
-		return us_fact_tri_unknown(
-			from.path,
-			us_host_say(&host->pool,
-				    "an IMA policy is set on the command line; the policy "
-				    "itself: %s",
-				    from.missing));
-	return arch;
+	return policy_unread(host, arch, from.missing);
 }
 
 struct us_err *us_host_read_trust(struct us_host *host)

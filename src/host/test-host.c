@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -463,6 +464,61 @@ static void test_recorded_machine_refuses_to_act(void **state)
 	remove_tree(dir);
 }
 
+static void test_real_act_runs_and_writes(void **state)
+{
+	struct us_act act = us_act_real();
+	struct us_kexec_segment segments[17] = { 0 };
+	const char *const no[] = { "false", NULL }, *const none[] = { "/nonexistent", NULL };
+	char path[] = "/tmp/us-act-XXXXXX";
+	_us_close_ int fd = mkstemp(path);
+	_us_blob_deinit_ struct us_blob blob = { 0 };
+	int status = 0;
+
+	(void)state;
+	assert_false(act.recording);
+	assert_int_equal(act.run(act.data, no, &status), 0);
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_int_equal(act.run(act.data, none, &status), ENOENT);
+	assert_int_equal(act.write_file(act.data, path, us_bytes_of("42\n", 3)), 0);
+	assert_null(us_file_map(path, &blob));
+	assert_int_equal(blob.n, 3);
+	unlink(path);
+	assert_int_equal(act.write_file(act.data, path, us_bytes_of("42\n", 3)), ENOENT);
+	/* more segments than the kernel takes: refused before the kernel is asked */
+	assert_int_equal(act.kexec_load(act.data, 0, 17, segments, 0), EINVAL);
+}
+
+static void test_ima_policy_is_judged_by_what_is_known(void **state)
+{
+	static const char *const config = "boot/config-6.12.117+deb12-amd64";
+	char dir[32];
+	_us_host_free_ struct us_host *host = NULL;
+
+	(void)state;
+	fresh(dir, "vm-la57");
+	put(dir, "proc/cmdline", "quiet ima_policy=tcb\n");
+	host = opened(dir);
+	assert_int_equal(host->ima_appraises_kexec.v, US_UNKNOWN);
+	us_host_free(host);
+	put(dir, "proc/cmdline", "quiet ima_policy=\"tcb|secure_boot\"\n");
+	host = opened(dir);
+	assert_int_equal(host->ima_appraises_kexec.v, US_YES);
+	us_host_free(host);
+	put(dir, config, "# CONFIG_IMA_APPRAISE is not set\n");
+	host = opened(dir);
+	assert_int_equal(host->ima_appraises_kexec.v, US_NO);
+	us_host_free(host);
+	put(dir, "proc/cmdline", "quiet\n");
+	put(dir, config, "CONFIG_IMA_APPRAISE=y\nCONFIG_IMA_APPRAISE_REQUIRE_KEXEC_SIGS=y\n");
+	host = opened(dir);
+	assert_int_equal(host->ima_appraises_kexec.v, US_YES);
+	us_host_free(host);
+	put(dir, config, "CONFIG_KEXEC_SIG_FORCE=y\n");
+	host = opened(dir);
+	assert_int_equal(host->sig_enforced.v, US_YES);
+	remove_tree(dir);
+}
+
 static void test_recording_writes_calls_down(void **state)
 {
 	_us_free_ char *text = NULL;
@@ -535,6 +591,8 @@ int main(void)
 		cmocka_unit_test(test_refresh_reads_the_state_again),
 		cmocka_unit_test(test_snapshot_keeps_facts_and_loses_secrets),
 		cmocka_unit_test(test_recorded_machine_refuses_to_act),
+		cmocka_unit_test(test_real_act_runs_and_writes),
+		cmocka_unit_test(test_ima_policy_is_judged_by_what_is_known),
 		cmocka_unit_test(test_recording_writes_calls_down),
 		cmocka_unit_test(test_empty_folder_is_no_machine),
 		cmocka_unit_test(test_this_machine_can_be_opened_by_anyone),
