@@ -67,6 +67,7 @@ static void put_signature(json_object *obj, const struct us_signature *s)
 	us_json_num(obj, "size", s->size);
 	us_json_str(obj, "problem", s->problem);
 	us_json_num(obj, "problem_errno", (uint64_t)s->problem_errno);
+	us_json_bool(obj, "verified", s->verified);
 	us_json_tri(obj, "digest_ok", s->digest_ok);
 	us_json_tri(obj, "signature_ok", s->signature_ok);
 	us_json_str(obj, "digest_name", s->digest_name);

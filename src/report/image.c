@@ -155,6 +155,12 @@ static void uki(struct us_out *out, const struct us_image *image)
 	}
 }
 
+static void optional(struct us_out *out, const char *label, const char *v)
+{
+	if (v && *v)
+		us_out_row(out, label, "%s", v);
+}
+
 static void signature(struct us_out *out, const char *head, const struct us_signature *s)
 {
 	char size[US_SIZE_LONG];
@@ -171,21 +177,21 @@ static void signature(struct us_out *out, const char *head, const struct us_sign
 			   s->problem_errno);
 	if (s->present != US_YES)
 		return;
-	us_out_row(out, "digest", "%s%s%s", s->digest_name ? s->digest_name : "",
-		   s->digest_name ? ", " : "",
+	if (!s->verified) {
+		us_out_row(out, "verified", "not yet (--deep)");
+		return;
+	}
+	us_out_row(out, "digest", "%s %s", s->digest_name ? s->digest_name : "",
 		   s->digest_ok == US_YES  ? "equals the signed one"
 		   : s->digest_ok == US_NO ? "DIFFERS from the signed one: the file was changed"
-					   : "not compared (--deep)");
+					   : "could not be compared");
 	us_out_row(out, "signature", "%s",
 		   s->signature_ok == US_YES  ? "verifies with the signer's certificate"
 		   : s->signature_ok == US_NO ? "DOES NOT VERIFY with the signer's certificate"
-					      : "not verified (--deep)");
-	if (s->signer)
-		us_out_row(out, "signer", "%s", s->signer);
-	if (s->issuer)
-		us_out_row(out, "issuer", "%s", s->issuer);
-	if (s->authority_key_id && *s->authority_key_id)
-		us_out_row(out, "issuer key", "%s", s->authority_key_id);
+					      : "could not be verified");
+	optional(out, "signer", s->signer);
+	optional(out, "issuer", s->issuer);
+	optional(out, "issuer key", s->authority_key_id);
 }
 
 static void caps(struct us_out *out, const struct us_image *image)

@@ -14,7 +14,7 @@
 #define WIDTH_USUAL 90
 #define WIDTH_LEAST 60
 #define WIDTH_MOST  100
-#define LABEL_WIDTH 14
+#define LABEL_WIDTH 16
 
 static int width_of(FILE *f)
 {

@@ -20,18 +20,21 @@ static void segment(struct us_out *out, const struct us_plan *plan, const struct
 			 end ? end - 1 : 0);
 	else
 		snprintf(where, sizeof(where), "the kernel decides");
-	fprintf(out->f, "  %-12s %-27s %10s %10s  ", us_segment_role_name(s->role), where,
-		us_text_size(s->dest.size, size), us_text_size(s->bytes.n, bytes));
-	us_out_para(out, 66, 66, "%s%s", s->why ? s->why : "",
-		    s->hashed && plan->call == US_CALL_LOAD ? " (digest)" : "");
+	fprintf(out->f, "  %-16s %-34s %11s %11s%s\n", us_segment_role_name(s->role), where,
+		us_text_size(s->dest.size, size), us_text_size(s->bytes.n, bytes),
+		s->hashed && plan->call == US_CALL_LOAD ? "  digest" : "");
+	if (s->why && *s->why) {
+		fputs("      ", out->f);
+		us_out_para(out, 6, 6, "%s", s->why);
+	}
 }
 
 static void segments(struct us_out *out, const struct us_plan *plan)
 {
 	us_out_head(out, "Segments%s",
 		    plan->predicted ? " (predicted: the kernel places them by itself)" : "");
-	fprintf(out->f, "  %s%-12s %-27s %10s %10s  %s%s\n", us_out_colour(out, US_DIM), "what",
-		"address", "room", "content", "why there", us_out_colour(out, US_PLAIN));
+	fprintf(out->f, "  %s%-16s %-34s %11s %11s%s\n", us_out_colour(out, US_DIM), "what",
+		"address", "room", "content", us_out_colour(out, US_PLAIN));
 	for (size_t i = 0; i < plan->n_segments; i++)
 		segment(out, plan, &plan->segments[i]);
 }

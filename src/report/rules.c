@@ -11,13 +11,13 @@ struct area {
 
 /* Areas that are not named here ask whether the image can be entered at all. */
 static const struct area areas[] = {
-	{ "device", US_Q_DEVICES },        { "driver", US_Q_DEVICES },
-	{ "firmware", US_Q_DEVICES },      { "gpu", US_Q_DEVICES },
-	{ "iommu", US_Q_DEVICES },         { "devices", US_Q_DEVICES },
-	{ "ima", US_Q_PERMISSION },        { "lockdown", US_Q_PERMISSION },
-	{ "policy", US_Q_PERMISSION },     { "privilege", US_Q_PERMISSION },
-	{ "signature", US_Q_PERMISSION },  { "sysctl", US_Q_PERMISSION },
-	{ "secureboot", US_Q_PERMISSION }, { "kexec", US_Q_PERMISSION },
+	{ "cpu", US_Q_DEVICES },          { "firmware", US_Q_DEVICES },
+	{ "gpu", US_Q_DEVICES },          { "guest", US_Q_DEVICES },
+	{ "iommu", US_Q_DEVICES },        { "kho", US_Q_DEVICES },
+	{ "call", US_Q_PERMISSION },      { "distance", US_Q_PERMISSION },
+	{ "ima", US_Q_PERMISSION },       { "lockdown", US_Q_PERMISSION },
+	{ "privilege", US_Q_PERMISSION }, { "signature", US_Q_PERMISSION },
+	{ "syscall", US_Q_PERMISSION },   { "sysctl", US_Q_PERMISSION },
 };
 
 enum us_question us_rule_question(const struct us_rule *rule)

@@ -82,12 +82,15 @@ static const char *answer(const struct us_verdict *v, enum us_question q)
 
 static void three_answers(struct us_out *out, const struct us_verdict *v)
 {
-	us_out_row(out, us_question_name(US_Q_ENTRY), "%s: the image can be entered here",
-		   answer(v, US_Q_ENTRY));
-	us_out_row(out, us_question_name(US_Q_DEVICES), "%s: firmware and devices are handed over",
-		   answer(v, US_Q_DEVICES));
-	us_out_row(out, us_question_name(US_Q_PERMISSION), "%s: the running kernel allows it",
-		   answer(v, US_Q_PERMISSION));
+	static const char *const asks[] = {
+		[US_Q_ENTRY] = "can the image be entered here?",
+		[US_Q_DEVICES] = "are firmware and devices handed over?",
+		[US_Q_PERMISSION] = "will the running kernel allow it?",
+	};
+
+	for (int q = 0; q < US_QUESTIONS; q++)
+		fprintf(out->f, "  %-16s%-19s %s%s%s\n", us_question_name(q), answer(v, q),
+			us_out_colour(out, US_DIM), asks[q], us_out_colour(out, US_PLAIN));
 }
 
 static const char *label_of(const struct us_finding *f, enum us_colour *ret)
