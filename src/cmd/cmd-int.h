@@ -130,8 +130,9 @@ struct us_err *us_work_commit(struct us_work *w, struct us_outcome *ret) us_must
 
 /* Print obj to stdout; its failure is the exit status, else status. */
 int us_cmd_json(json_object *obj, int status);
-/* The bash completion for all commands and for kexec, made from the tables. */
+/* The bash completion for all commands, and the OPTIONS section of a command's manual page. */
 void us_complete_bash(FILE *f, const struct us_cmd *const *commands);
+void us_options_scd(FILE *f, const struct us_cmd *cmd);
 extern const struct us_cmd us_cmd_kexec; /* only its table is used: see us_compat_kexec() */
 
 #endif

@@ -1,15 +1,111 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The program's door: which name it was called by, which command was asked for. */
-#include "cmd/cmd.h"
+#include "cmd/cmd-int.h"
 
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct us_cmd *const commands[] = {
+	&us_cmd_inspect, &us_cmd_check,  &us_cmd_load,     &us_cmd_exec,
+	&us_cmd_unload,  &us_cmd_status, &us_cmd_snapshot, NULL,
+};
+
+static void help(FILE *f)
+{
+	fprintf(f,
+		"usage: understudy COMMAND [OPTIONS]\n"
+		"Start one Linux kernel from another: say first whether it can, and why not.\n\n");
+	for (const struct us_cmd *const *c = commands; *c; c++)
+		fprintf(f, "  %-9s %-6s %s\n", (*c)->name, (*c)->args ? (*c)->args : "",
+			(*c)->brief);
+	fprintf(f,
+		"\n"
+		"understudy COMMAND --help tells the options of one command.\n"
+		"Exit status: 0 fine, 1 a blocking finding, 2 usage, 3 could not find out,\n"
+		"4 the kernel refused.\n"
+		"Called by the name kexec it takes the options of kexec-tools (kexec --help).\n");
+}
+
+static int run(const struct us_cmd *cmd, int argc, char **argv)
+{
+	void *opts = calloc(1, cmd->opts_bytes);
+	struct us_err *err;
+	bool wants_help;
+	char program[64];
+	int n, status;
+
+	if (!opts)
+		return us_cmd_fail(us_err_nomem(), false);
+	err = us_options_parse(cmd, argc, argv, opts, &n, &wants_help);
+	if (err) {
+		status = us_cmd_fail(err, false);
+	} else if (wants_help) {
+		snprintf(program, sizeof(program), "understudy %s", cmd->name);
+		us_options_help(cmd, program);
+		status = US_EXIT_OK;
+	} else {
+		status = cmd->run(opts, n, argv + 1);
+	}
+	us_options_free(cmd, opts);
+	free(opts);
+	return status;
+}
+
+/* For the build: what is made from the tables. */
+static bool dump(const char *word)
+{
+	static const char options[] = "--dump-options=";
+	const char *name = word + sizeof(options) - 1;
+
+	if (!strcmp(word, "--dump-completion")) {
+		us_complete_bash(stdout, commands);
+		return true;
+	}
+	if (!strcmp(word, "--dump-rules")) {
+		us_report_rules_scd(stdout);
+		return true;
+	}
+	if (strncmp(word, options, sizeof(options) - 1))
+		return false;
+	for (const struct us_cmd *const *c = commands; *c; c++)
+		if (!strcmp(name, (*c)->name))
+			us_options_scd(stdout, *c);
+	if (!strcmp(name, us_cmd_kexec.name))
+		us_options_scd(stdout, &us_cmd_kexec);
+	return true;
+}
+
+static int other_words(const char *word)
+{
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
+		help(stdout);
+		return US_EXIT_OK;
+	}
+	if (!strcmp(word, "--version") || !strcmp(word, "-V")) {
+		printf("understudy %s\n", US_VERSION);
+		return US_EXIT_OK;
+	}
+	if (dump(word))
+		return US_EXIT_OK;
+	return us_cmd_fail(us_err_new(US_ERR_USAGE,
+				      "there is no command \"%s\" (understudy --help lists them)",
+				      word),
+			   false);
+}
 
 int main(int argc, char **argv)
 {
-	(void)argv;
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
+	const char *name = slash ? slash + 1 : argc ? argv[0] : "";
+
+	if (!strcmp(name, "kexec"))
+		return us_compat_kexec(argc, argv);
 	if (argc < 2) {
-		fputs("usage: understudy COMMAND [ARGUMENTS]\n", stderr);
+		help(stderr);
 		return US_EXIT_USAGE;
 	}
-	return US_EXIT_USAGE;
+	for (const struct us_cmd *const *c = commands; *c; c++)
+		if (!strcmp(argv[1], (*c)->name))
+			return run(*c, argc - 1, argv + 1);
+	return other_words(argv[1]);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The bash completion, written from the option tables: commands, options, files, directories and
- * the words that an option takes. */
+/*
+ * What the build makes from the option tables: the bash completion (commands, options, files,
+ * directories and the words that an option takes) and the OPTIONS sections of the manual pages
+ * (scdoc(5)). It runs no command.
+ */
 #include "cmd/cmd-int.h"
 
-#include <ctype.h>
 #include <string.h>
 
 static bool is_end(const struct us_option *o)
@@ -45,15 +47,15 @@ static void option_value(FILE *f, const struct us_option *o)
 	if (!strcmp(o->arg, "RULE")) {
 		fputs(" COMPREPLY=($(compgen -W \"", f);
 		rule_ids(f);
-		fputs("\" -- \"$cur\")) ;;\n", f);
+		fputs("\" -- \"$cur\")); return ;;\n", f);
 	} else if (o->type == US_OPT_DIR) {
-		fputs(" COMPREPLY=($(compgen -d -- \"$cur\")) ;;\n", f);
+		fputs(" COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n", f);
 	} else if (o->type == US_OPT_FILE || o->type == US_OPT_LIST) {
-		fputs(" COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n", f);
+		fputs(" COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n", f);
 	} else {
 		fputs(" COMPREPLY=($(compgen -W \"", f);
 		choices(f, o->arg);
-		fputs("\" -- \"$cur\")) ;;\n", f);
+		fputs("\" -- \"$cur\")); return ;;\n", f);
 	}
 }
 
@@ -67,7 +69,7 @@ static void command(FILE *f, const struct us_cmd *cmd)
 					    : "-f");
 	for (const struct us_option *o = cmd->options; !is_end(o); o++)
 		option_value(f, o);
-	fputs("\t\t*) false ;;\n\t\tesac && return\n\t\t;;\n", f);
+	fputs("\t\tesac\n\t\t;;\n", f);
 }
 
 void us_complete_bash(FILE *f, const struct us_cmd *const *commands)
@@ -99,4 +101,35 @@ void us_complete_bash(FILE *f, const struct us_cmd *const *commands)
 	      "}\n"
 	      "complete -F _understudy understudy\n",
 	      f);
+}
+
+/* What scdoc would take for markup is escaped. */
+static void put_scd(FILE *f, const char *s)
+{
+	for (; *s; s++) {
+		if (strchr("*_\\`<>[]#~|", *s))
+			fputc('\\', f);
+		fputc(*s, f);
+	}
+}
+
+void us_options_scd(FILE *f, const struct us_cmd *cmd)
+{
+	for (const struct us_option *o = cmd->options; !is_end(o); o++) {
+		if (!o->help)
+			continue;
+		if (o->letter)
+			fprintf(f, "*-%c*%s", o->letter, o->name ? ", " : "");
+		if (o->name)
+			fprintf(f, "*--%s*", o->name);
+		if (o->type != US_OPT_FLAG && o->type != US_OPT_SET) {
+			fputs(" _", f);
+			put_scd(f, o->arg);
+			fputc('_', f);
+		}
+		fputs("\n\t", f);
+		put_scd(f, o->help);
+		fputs(".\n\n", f);
+	}
+	fputs("*-h*, *--help*\n\tShow the options and end.\n", f);
 }
