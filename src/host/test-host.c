@@ -476,6 +476,7 @@ static void test_real_act_runs_and_writes(void **state)
 
 	(void)state;
 	assert_false(act.recording);
+	assert_true(fd >= 0);
 	assert_int_equal(act.run(act.data, no, &status), 0);
 	assert_int_equal(WEXITSTATUS(status), 1);
 	assert_int_equal(act.run(act.data, none, &status), ENOENT);
