@@ -44,18 +44,21 @@ static struct us_err *bytes_for(size_t headers, uint64_t *ret)
 	return NULL;
 }
 
-/* crash_elfcorehdr_size counts the program headers only (Linux 6.12 arch/x86/kernel/crash.c,
- * arch_crash_get_elfcorehdr_size). */
-static struct us_err *with_room(const struct us_host *host, uint64_t bytes, uint64_t *ret)
+/*
+ * With hotplug the kernel keeps room: crash_elfcorehdr_size counts program headers only, and those
+ * of memory only if memory can be plugged (Linux 6.12 arch/x86/kernel/crash.c).
+ */
+static struct us_err *room_for(const struct us_host *host, size_t ranges, uint64_t *ret)
 {
-	uint64_t room = 0;
+	uint64_t room;
 
-	if (us_known(host->elfcorehdr_size.o) &&
-	    (!us_add(host->elfcorehdr_size.v, sizeof(Elf64_Ehdr), &room) ||
-	     !us_align_up(room, US_PAGE, &room)))
+	if (us_kconfig_builtin(host->kconfig, "MEMORY_HOTPLUG") != US_NO)
+		ranges = 0;
+	if (!us_add(host->elfcorehdr_size.v, sizeof(Elf64_Ehdr) + ranges * sizeof(Elf64_Phdr),
+		    &room))
 		return us_err_new(US_ERR_BAD_DATA, "%s: the size makes no sense",
 				  host->elfcorehdr_size.o.path);
-	*ret = room > bytes ? room : bytes;
+	*ret = room;
 	return NULL;
 }
 
@@ -138,7 +141,8 @@ struct us_err *us_elfcorehdr_make(const struct us_host *host, bool hotplug, stru
 	memory = bytes;
 	if (hotplug) {
 		US_TRY(need(host->elfcorehdr_size.o, "the room for hotplug"));
-		US_TRY(with_room(host, bytes, &memory));
+		US_TRY(room_for(host, ram.n, &memory));
+		memory = memory > bytes ? memory : bytes;
 	}
 	p = us_pool_alloc(pool, bytes);
 	if (!p)
@@ -155,6 +159,9 @@ struct us_err *us_elfcorehdr_size(const struct us_host *host, uint64_t *ret)
 	uint64_t cpus = us_known(host->possible_cpus.o) ? host->possible_cpus.v : 1, bytes;
 
 	US_TRY(dumped_ram(host, &ram));
+	if (us_known(host->elfcorehdr_size.o))
+		return room_for(host, ram.n, ret);
 	US_TRY(bytes_for(cpus + 2 + ram.n, &bytes));
-	return with_room(host, bytes, ret);
+	*ret = bytes;
+	return NULL;
 }

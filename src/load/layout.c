@@ -150,7 +150,8 @@ struct us_err *us_build_memory(struct us_build *b, bool four_level)
 	b->max = 1ull << 52; /* the architecture's physical address space */
 	if (four_level) {
 		b->max = 64 * US_TIB;
-		b->max_why = "below 64 TiB, all that a kernel with 4-level paging reaches";
+		if (us_map_top(&host->map, US_MEM_RAM) > b->max)
+			b->max_why = "below 64 TiB, all that a kernel with 4-level paging reaches";
 	}
 	if (b->wanted->mem_max && b->wanted->mem_max < b->max) {
 		b->max = b->wanted->mem_max;

@@ -109,8 +109,10 @@ static struct us_err *expect_elfcorehdr(struct us_build *b, struct forecast *f)
 	if (b->wanted->purpose != US_CRASH)
 		return NULL;
 	US_TRY(us_elfcorehdr_size(b->host, &bytes));
-	return expect(b, f, (struct us_segment){ .role = US_SEG_ELFCOREHDR },
-		      (struct us_wish){ .size = bytes, .bottom_up = true }, &f->elfcorehdr);
+	US_TRY(expect(b, f, (struct us_segment){ .role = US_SEG_ELFCOREHDR },
+		      (struct us_wish){ .size = bytes, .bottom_up = true }, &f->elfcorehdr));
+	f->elfcorehdr.size = bytes; /* what the memory map leaves out is not rounded */
+	return NULL;
 }
 
 /* Offsets in the kernel's own boot_params segment. */
