@@ -108,8 +108,6 @@ static enum us_result encryption_mismatch(const struct us_case *c, struct us_det
 	us_read(d, "%s; the next command line", us_path(sme->o));
 	if ((now && strcmp(now, "on") == 0 && !next) || (next && strcmp(next, "off") == 0))
 		return US_FAIL;
-	if (!c->image->deep)
-		return us_cannot_tell(d, "looking into the image's payload (--deep)");
 	return us_judge_cap(c, d, US_CAP_MEM_ENCRYPT, US_NO);
 }
 
@@ -271,7 +269,7 @@ static const struct us_rule firmware_rules[] = {
 		.severity = US_WARN,
 		.when = US_ON_BOTH,
 		.arch = US_X86_64B,
-		.needs = US_NEEDS_HOST | US_NEEDS_IMAGE | US_NEEDS_DEEP,
+		.needs = US_NEEDS_HOST | US_NEEDS_IMAGE,
 		.says = "This machine started by EFI, and the image has no EFI support",
 		.fix = "Choose an image with CONFIG_EFI=y",
 		.see = "arch/x86/Kconfig: EFI",
@@ -350,7 +348,7 @@ static const struct us_rule machine_rules[] = {
 		.severity = US_WARN,
 		.when = US_ON_BOTH,
 		.arch = US_X86_64B,
-		.needs = US_NEEDS_HOST | US_NEEDS_IMAGE | US_NEEDS_DEEP,
+		.needs = US_NEEDS_HOST | US_NEEDS_IMAGE,
 		.says = "The processors are in x2APIC mode, and the image cannot drive that",
 		.fix = "Choose an image with CONFIG_X86_X2APIC=y",
 		.see = "arch/x86/kernel/apic/apic.c (Linux 6.12)",
@@ -362,7 +360,7 @@ static const struct us_rule machine_rules[] = {
 		.when = US_ON_CRASH,
 		.role = US_ROLE_CAPTURE,
 		.arch = US_X86_64B,
-		.needs = US_NEEDS_HOST | US_NEEDS_IMAGE | US_NEEDS_DEEP,
+		.needs = US_NEEDS_HOST | US_NEEDS_IMAGE,
 		.says = "An IOMMU is in use, and the capture kernel has no driver for it: devices keep "
 			"running over the old tables and fault",
 		.fix = "Choose an image with CONFIG_INTEL_IOMMU=y or CONFIG_AMD_IOMMU=y",

@@ -18,11 +18,15 @@
 
 static enum us_result no_room(const struct us_case *c, struct us_detail *d)
 {
+	const struct us_host *host = c->host;
+
+	if (c->purpose == US_CRASH && us_known(host->crash_size.o) && !host->crash_size.v)
+		return US_NOT_APPLICABLE; /* reservation.missing says it */
 	us_fact(d, "%s", c->plan->no_room ? c->plan->no_room : "every segment has a place");
 	us_read(d, "the plan, over %s",
-		c->purpose == US_CRASH || !c->host ? "the crash reservation"
-		: us_path(c->host->map_from)       ? us_path(c->host->map_from)
-						   : "the memory map");
+		c->purpose == US_CRASH       ? "the crash reservation"
+		: us_path(c->host->map_from) ? us_path(c->host->map_from)
+					     : "the memory map");
 	return us_fail_if(c->plan->no_room);
 }
 
@@ -120,11 +124,15 @@ static const char *bad_segment(const struct us_case *c, const struct us_map *map
 							 : NULL;
 }
 
+/* This and the next one need no plan in the engine's sense: without one there is nothing to judge,
+ * and memory.no-room says that there is none. */
 static enum us_result bad_segments(const struct us_case *c, struct us_detail *d)
 {
 	struct us_origin from;
 	const struct us_map *ram = us_ram(c->host, &from);
 
+	if (!c->plan)
+		return US_NOT_APPLICABLE;
 	if (c->plan->n_segments > US_SEGMENTS_MAX) {
 		us_fact(d, "%zu segments, the kernel takes %d", c->plan->n_segments,
 			US_SEGMENTS_MAX);
@@ -148,6 +156,8 @@ static enum us_result hashed_hotplug(const struct us_case *c, struct us_detail *
 {
 	const struct us_segment *header = us_plan_segment(c->plan, US_SEG_ELFCOREHDR);
 
+	if (!c->plan)
+		return US_NOT_APPLICABLE;
 	us_fact(d, "the kernel updates elfcorehdr after hotplug, and the digest covers it");
 	us_read(d, "the plan");
 	return us_fail_if(c->plan->wanted.hotplug && header && header->hashed);
@@ -164,35 +174,42 @@ static enum us_result e820_over_128(const struct us_case *c, struct us_detail *d
 
 static enum us_result e820_over_128_crash(const struct us_case *c, struct us_detail *d)
 {
-	size_t n = c->host->reserved_entries + CRASH_E820_OWN;
+	const struct us_host *host = c->host;
 
-	/* who is not root sees the lines without their addresses: enough to count */
-	if (!us_known(c->host->map_from) && !c->host->reserved_entries)
-		return us_missing(d, c->host->map_from);
-	us_fact(d, "%zu ACPI and reserved ranges come before the reservation itself in the table",
-		c->host->reserved_entries);
-	us_read(d, "%s", us_path(c->host->map_from));
-	return us_fail_if(n > E820_MAX);
+	if (us_known(host->map_from)) {
+		us_fact(d,
+			"%zu ACPI and reserved ranges come before the reservation itself in the table",
+			host->reserved_entries);
+		us_read(d, "%s", us_path(host->map_from));
+		return us_fail_if(host->reserved_entries + CRASH_E820_OWN > E820_MAX);
+	}
+	/* the kernel's list comes from the firmware's, which everybody may read */
+	if (!us_known(host->firmware_map_from) || host->firmware_entries > E820_MAX / 2)
+		return us_missing(d, host->map_from);
+	us_fact(d, "the firmware's memory map has %zu entries only", host->firmware_entries);
+	us_read(d, "%s", us_path(host->firmware_map_from));
+	return US_PASS;
 }
 
 static bool dump_ranges(const struct us_host *host, struct us_detail *d, uint64_t *ret_cpus,
 			uint64_t *ret_ranges, enum us_result *ret_result)
 {
-	struct us_origin from = host->map_from;
+	struct us_origin from;
+	const struct us_map *map = us_ram(host, &from);
 
 	*ret_result = US_CANNOT_TELL;
 	if (!us_known(host->possible_cpus.o)) {
 		us_missing(d, host->possible_cpus.o);
 		return false;
 	}
-	if (!us_known(from) || !host->map.n) {
+	if (!map) {
 		us_missing(d, from);
 		return false;
 	}
 	*ret_cpus = host->possible_cpus.v;
 	*ret_ranges = 0;
-	for (size_t i = 0; i < host->map.n; i++)
-		*ret_ranges += host->map.entries[i].kind == US_MEM_RAM;
+	for (size_t i = 0; i < map->n; i++)
+		*ret_ranges += map->entries[i].kind == US_MEM_RAM;
 	us_fact(d, "%" PRIu64 " possible CPUs and %" PRIu64 " ranges of memory", *ret_cpus,
 		*ret_ranges);
 	us_read(d, "%s; %s", us_path(host->possible_cpus.o), us_path(from));
@@ -236,7 +253,7 @@ static const struct us_rule rules[] = {
 		.id = "memory.no-room",
 		.severity = US_BLOCK,
 		.when = US_ON_BOTH,
-		.needs = US_NEEDS_PLAN,
+		.needs = US_NEEDS_PLAN | US_NEEDS_HOST,
 		.unknown_ok = true,
 		.says = "There is no room in memory for a part of the next kernel",
 		.fix = "Use a smaller initrd, lift --mem-min and --mem-max, or reserve more "
@@ -282,8 +299,7 @@ static const struct us_rule rules[] = {
 		.severity = US_BLOCK,
 		.when = US_ON_BOTH,
 		.by = US_BY_LOAD,
-		.needs = US_NEEDS_PLAN | US_NEEDS_HOST,
-		.unknown_ok = true,
+		.needs = US_NEEDS_HOST,
 		.says = "The kernel would refuse a segment of this plan, or it would destroy what lies "
 			"there",
 		.fix = "Report this plan (--dry-run --json): plans should never come out like this",
@@ -296,8 +312,6 @@ static const struct us_rule rules[] = {
 		.severity = US_BLOCK,
 		.when = US_ON_CRASH,
 		.by = US_BY_LOAD,
-		.needs = US_NEEDS_PLAN,
-		.unknown_ok = true,
 		.says = "The digest covers a segment that the kernel changes later, so the crash kernel "
 			"would not start",
 		.fix = "Load without --hotplug",

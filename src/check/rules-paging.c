@@ -73,8 +73,6 @@ static enum us_result vmlinux(const struct us_case *c, struct us_detail *d)
 	/* from 6.17 on every kernel can */
 	if (levels->v != 5 || us_release_before(c->image->release, 6, 17) == US_NO)
 		return US_PASS;
-	if (!c->image->deep)
-		return us_cannot_tell(d, "looking into the image (--deep)");
 	return us_judge_cap(c, d, US_CAP_X86_5LEVEL, US_NO);
 }
 

@@ -44,10 +44,68 @@ static enum us_result reservation_missing(const struct us_case *c, struct us_det
 	return us_fail_if(host->n_crash == 0 && host->crash_size.v == 0);
 }
 
-/* The range that images are loaded into: the highest one; a lower one is for devices only. */
+/* Which kinds of words there are. */
+struct words {
+	bool plain, split, cma;
+	uint64_t size; /* of the last plain word; 0 for a list of ranges */
+};
+
+static uint64_t plain_size(const char *word, bool *ret_plain)
+{
+	const char *value = strchr(word, '='), *end;
+	uint64_t size = 0;
+
+	*ret_plain = true;
+	return us_text_memsize(value ? value + 1 : word, &end, &size) && (!*end || *end == '@')
+		       ? size
+		       : 0;
+}
+
+static struct words sort_words(const char *s)
+{
+	struct words w = { 0 };
+	char word[128];
+
+	while (*s) {
+		size_t n = strcspn(s, " \t\n");
+
+		if (n > 0 && n < sizeof(word)) {
+			memcpy(word, s, n);
+			word[n] = '\0';
+			if (strstr(word, ",high") || strstr(word, ",low"))
+				w.split = true;
+			else if (strstr(word, ",cma"))
+				w.cma = true;
+			else
+				w.size = plain_size(word, &w.plain);
+		}
+		s += n;
+		s += strspn(s, " \t\n");
+	}
+	return w;
+}
+
+/* kexec_crash_size is the sum of both ranges since Linux 6.9, the main one alone before. */
+static bool is_sum(const struct us_host *host)
+{
+	return us_release_before(host->release.v, 6, 9) != US_YES;
+}
+
+/* Only one range, the size that a plain word asked for: then it lies below 4 GiB. */
+static bool is_one_range(const struct us_host *host)
+{
+	struct words w = sort_words(host->crashkernel.v);
+
+	return is_sum(host) && w.size && w.size == host->crash_size.v;
+}
+
+/* The range that images are loaded into: the highest one; a lower one is for devices only. 0 if its
+ * size is not known. */
 static uint64_t main_bytes(const struct us_host *host)
 {
-	return host->n_crash ? host->crash[host->n_crash - 1].size : 0;
+	if (host->n_crash)
+		return host->crash[host->n_crash - 1].size;
+	return is_one_range(host) || !is_sum(host) ? host->crash_size.v : 0;
 }
 
 static uint64_t load_bytes(const struct us_case *c)
@@ -77,7 +135,7 @@ static enum us_result too_small(const struct us_case *c, struct us_detail *d)
 		c->image->path);
 	us_remedy(d, "Reserve more than %s: this image and initrd alone need %s", shown(host),
 		  us_text_size(need, a));
-	if (host->n_crash) {
+	if (have) {
 		us_fact(d, "image, initrd and tables need %s, the reservation has %s",
 			us_text_size(need, a), us_text_size(have, b));
 		return us_fail_if(need > have);
@@ -126,40 +184,13 @@ static enum us_result no_low_memory(const struct us_case *c, struct us_detail *d
 
 	if (!has_crash_memory(host))
 		return US_NOT_APPLICABLE;
+	if (!host->n_crash && is_one_range(host))
+		return US_PASS;
 	if (!host->n_crash)
 		return us_missing(d, host->map_from);
 	us_fact(d, "the lowest reserved range starts at 0x%" PRIx64, host->crash[0].start);
 	us_read(d, "%s", us_path(host->map_from));
 	return us_fail_if(host->crash[0].start >= GIB_4);
-}
-
-/* Which kinds of words there are. */
-struct words {
-	bool plain, split, cma;
-};
-
-static struct words sort_words(const char *s)
-{
-	struct words w = { 0 };
-	char word[128];
-
-	while (*s) {
-		size_t n = strcspn(s, " \t\n");
-
-		if (n > 0 && n < sizeof(word)) {
-			memcpy(word, s, n);
-			word[n] = '\0';
-			if (strstr(word, ",high") || strstr(word, ",low"))
-				w.split = true;
-			else if (strstr(word, ",cma"))
-				w.cma = true;
-			else
-				w.plain = true;
-		}
-		s += n;
-		s += strspn(s, " \t\n");
-	}
-	return w;
 }
 
 static enum us_result words_ignored(const struct us_case *c, struct us_detail *d)

@@ -187,7 +187,7 @@ static enum us_result unknown_signer(const struct us_case *c, struct us_detail *
 	if (!us_known(c->host->keys_from))
 		return us_missing(d, c->host->keys_from);
 	us_fact(d,
-		"signed by %s, issued by %s (key %s); none of %zu keys of this kernel is that one",
+		"signed by %s, issued by %s (key %s); none of the %zu keys of this kernel is that one",
 		s->signer, s->issuer ? s->issuer : "nobody named",
 		has_text(s->authority_key_id) ? s->authority_key_id : "not named", c->host->n_keys);
 	us_read(d, "%s; %s", c->image->path, us_path(c->host->keys_from));
@@ -202,8 +202,10 @@ static enum us_result revoked(const struct us_case *c, struct us_detail *d)
 {
 	const struct us_signature *s = us_handed_signature(c->image);
 	const struct us_host_key *key;
+	struct us_origin from;
+	const char *why;
 
-	if (!has_signer(s))
+	if (!has_signer(s) || us_enforced(c->host, &from, &why) == US_NO)
 		return US_NOT_APPLICABLE;
 	if (!us_known(c->host->keys_from))
 		return us_missing(d, c->host->keys_from);

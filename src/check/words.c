@@ -79,7 +79,9 @@ enum us_result us_judge_cap(const struct us_case *c, struct us_detail *d, enum u
 	const struct us_cap_fact *f = &c->image->caps[cap];
 
 	if (f->v == US_UNKNOWN)
-		return us_cannot_tell(d, "the image's .config (--config FILE)");
+		return us_cannot_tell(d, c->image->deep ? "the image's .config (--config FILE)"
+							: "looking into the image's payload "
+							  "(--deep)");
 	us_fact(d, "%s in the image: %s", us_cap_name(cap), us_tri_name(f->v));
 	us_read(d, "%s: %s", c->image->path, f->from ? f->from : "deep look");
 	return us_fail_if(f->v == bad);
