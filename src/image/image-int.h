@@ -50,20 +50,12 @@ struct us_pe_section {
 	uint64_t header;           /* offset of its header in the file */
 };
 struct us_pe {
-	uint64_t coff;           /* offset of the COFF header ("PE\0\0" is 4 bytes before) */
-	uint64_t optional;       /* offset of the optional header */
-	uint16_t machine, magic; /* magic 0x10b: PE32, 0x20b: PE32+ */
-	uint16_t optional_bytes, n_sections;
-	uint32_t headers_bytes;   /* SizeOfHeaders */
-	uint64_t checksum_offset; /* of the CheckSum field */
-	uint32_t n_dirs;          /* NumberOfRvaAndSizes */
-	uint64_t cert_dir_offset; /* of data directory entry 4; 0 if there are fewer entries */
-	uint32_t cert_offset, cert_bytes; /* certificate table: file offset and size, 0 if none */
+	uint16_t machine, n_sections;
 	const struct us_pe_section *sections; /* in the caller's pool */
 };
 /*
  * False with *ret_problem (static or in pool; *ret untouched) if file is no PE or its headers leave
- * the file. Section contents and the certificate table are not judged here. *ret_problem is NULL
+ * the file. Section contents are not judged here. *ret_problem is NULL
  * without memory.
  */
 bool us_pe_parse(struct us_pool *pool, struct us_bytes file, struct us_pe *ret,
@@ -71,8 +63,6 @@ bool us_pe_parse(struct us_pool *pool, struct us_bytes file, struct us_pe *ret,
 /* What a section means when mapped: its first min(VirtualSize, SizeOfRawData) bytes; empty if they
  * are not all in the file. */
 struct us_bytes us_pe_section_bytes(struct us_bytes file, const struct us_pe_section *section);
-/* The first section of that name at or after index from, or NULL. */
-const struct us_pe_section *us_pe_find(const struct us_pe *pe, unsigned int from, const char *name);
 
 /* --- elf.c: ELF headers (System V ABI, gabi) of either class and byte order --- */
 struct us_elf {

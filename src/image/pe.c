@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * PE/COFF headers: sections and the certificate table's place. Specification: Microsoft "PE
- * Format" (2024), with the field offsets of Linux 6.12 include/linux/pe.h. Nothing is mapped or
- * relocated; the certificates themselves are signature.c's.
+ * PE/COFF headers as far as sections go: machine and section table. Specification: Microsoft "PE
+ * Format" (2024). Nothing is mapped or relocated; what a signature needs is signature.c's.
  */
 #include "image/image-int.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define AT_LFANEW       0x3c
-#define COFF_BYTES      20
-#define SECTION_BYTES   40
-#define DIR_BYTES       8
-#define DIR_CERTIFICATE 4
-#define MAGIC_PE32      0x10b
-#define MAGIC_PE32_PLUS 0x20b
-#define OPT_HEADERS     60 /* SizeOfHeaders */
-#define OPT_CHECKSUM    64
+#define AT_LFANEW     0x3c
+#define COFF_BYTES    20
+#define SECTION_BYTES 40
 
 static const char *problem(struct us_pool *pool, const char *what, uint64_t at, struct us_bytes file)
 {
@@ -25,38 +18,9 @@ static const char *problem(struct us_pool *pool, const char *what, uint64_t at, 
 			      file.n);
 }
 
-/* The optional header's fields. */
-static const char *read_optional(struct us_pool *pool, struct us_bytes file, struct us_pe *pe)
+static const char *read_sections(struct us_pool *pool, struct us_bytes file, uint64_t table,
+				 struct us_pe *pe)
 {
-	uint64_t dirs;
-
-	if (!us_le16(file, pe->optional, &pe->magic) ||
-	    !us_bytes_has(file, pe->optional, pe->optional_bytes))
-		return problem(pool, "the optional header is not all there", pe->optional, file);
-	if (pe->magic != MAGIC_PE32 && pe->magic != MAGIC_PE32_PLUS)
-		return us_pool_format(pool, "unknown optional header magic 0x%x at 0x%" PRIx64,
-				      pe->magic, pe->optional);
-	dirs = pe->magic == MAGIC_PE32 ? 96 : 112;
-	if (pe->optional_bytes < dirs ||
-	    !us_le32(file, pe->optional + OPT_HEADERS, &pe->headers_bytes) ||
-	    !us_le32(file, pe->optional + dirs - 4, &pe->n_dirs))
-		return us_pool_format(pool,
-				      "the optional header at 0x%" PRIx64 " has only %u bytes",
-				      pe->optional, pe->optional_bytes);
-	pe->checksum_offset = pe->optional + OPT_CHECKSUM;
-	if (pe->n_dirs <= DIR_CERTIFICATE ||
-	    pe->optional_bytes < dirs + DIR_BYTES * (DIR_CERTIFICATE + 1))
-		return NULL;
-	pe->cert_dir_offset = pe->optional + dirs + DIR_BYTES * DIR_CERTIFICATE;
-	if (!us_le32(file, pe->cert_dir_offset, &pe->cert_offset) ||
-	    !us_le32(file, pe->cert_dir_offset + 4, &pe->cert_bytes))
-		return problem(pool, "data directory 4 is not all there", pe->cert_dir_offset, file);
-	return NULL;
-}
-
-static const char *read_sections(struct us_pool *pool, struct us_bytes file, struct us_pe *pe)
-{
-	uint64_t table = pe->optional + pe->optional_bytes;
 	struct us_pe_section *list;
 
 	if (!us_bytes_has(file, table, (uint64_t)pe->n_sections * SECTION_BYTES))
@@ -84,25 +48,24 @@ static const char *read_sections(struct us_pool *pool, struct us_bytes file, str
 bool us_pe_parse(struct us_pool *pool, struct us_bytes file, struct us_pe *ret,
 		 const char **ret_problem)
 {
+	uint16_t optional_bytes;
 	struct us_pe pe = { 0 };
 	uint32_t at = 0;
+	uint64_t coff;
 
 	*ret_problem = NULL;
-	if (!us_bytes_match(file, 0, "MZ", 2) || !us_le32(file, AT_LFANEW, &at))
+	if (!us_bytes_match(file, 0, "MZ", 2) || !us_le32(file, AT_LFANEW, &at)) {
 		*ret_problem = "no \"MZ\" header";
-	else if (!us_bytes_match(file, at, "PE\0\0", 4) || !us_bytes_has(file, at, 4 + COFF_BYTES))
+		return false;
+	}
+	coff = (uint64_t)at + 4;
+	if (!us_bytes_match(file, at, "PE\0\0", 4) || !us_le16(file, coff, &pe.machine) ||
+	    !us_le16(file, coff + 2, &pe.n_sections) ||
+	    !us_le16(file, coff + 16, &optional_bytes)) {
 		*ret_problem = problem(pool, "no PE header", at, file);
-	if (*ret_problem)
 		return false;
-	pe.coff = (uint64_t)at + 4;
-	pe.optional = pe.coff + COFF_BYTES;
-	if (!us_le16(file, pe.coff, &pe.machine) || !us_le16(file, pe.coff + 2, &pe.n_sections) ||
-	    !us_le16(file, pe.coff + 16, &pe.optional_bytes))
-		return false;
-	*ret_problem = read_optional(pool, file, &pe);
-	if (*ret_problem)
-		return false;
-	*ret_problem = read_sections(pool, file, &pe);
+	}
+	*ret_problem = read_sections(pool, file, coff + COFF_BYTES + optional_bytes, &pe);
 	if (*ret_problem || !pe.sections)
 		return false;
 	*ret = pe;
@@ -118,12 +81,4 @@ struct us_bytes us_pe_section_bytes(struct us_bytes file, const struct us_pe_sec
 	if (!us_bytes_has(file, section->raw, n))
 		return us_bytes_of(NULL, 0);
 	return us_bytes_of(file.p + section->raw, n);
-}
-
-const struct us_pe_section *us_pe_find(const struct us_pe *pe, unsigned int from, const char *name)
-{
-	for (unsigned int i = from; i < pe->n_sections; i++)
-		if (strcmp(pe->sections[i].name, name) == 0)
-			return &pe->sections[i];
-	return NULL;
 }
