@@ -166,6 +166,22 @@ static enum us_result x2apic(const struct us_case *c, struct us_detail *d)
 	return result;
 }
 
+static enum us_result nox2apic(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_host *host = c->host;
+
+	if (!us_has_word(us_next_cmdline(c), "nox2apic"))
+		return US_PASS;
+	if (!us_known(host->x2apic.o))
+		return us_missing(d, host->x2apic.o);
+	us_fact(d,
+		"the processors are in x2APIC mode (highest APIC id %" PRIu64
+		"), and the next command line says nox2apic",
+		host->max_apicid.v);
+	us_read(d, "%s; the next command line", us_path(host->x2apic.o));
+	return us_fail_if(host->x2apic.v == US_YES);
+}
+
 static enum us_result iommu_not_in_image(const struct us_case *c, struct us_detail *d)
 {
 	const struct us_host *host = c->host;
@@ -353,6 +369,18 @@ static const struct us_rule machine_rules[] = {
 		.fix = "Choose an image with CONFIG_X86_X2APIC=y",
 		.see = "arch/x86/kernel/apic/apic.c (Linux 6.12)",
 		.test = x2apic,
+	},
+	{
+		.id = "cpu.nox2apic",
+		.severity = US_WARN,
+		.when = US_ON_BOTH,
+		.arch = US_X86_64B,
+		.needs = US_NEEDS_HOST | US_NEEDS_CMDLINE,
+		.says = "The next kernel is told to leave x2APIC mode, which locked or large machines "
+			"cannot do",
+		.fix = "Take nox2apic off the next command line",
+		.see = "arch/x86/kernel/apic/apic.c (Linux 6.12): setup_nox2apic()",
+		.test = nox2apic,
 	},
 	{
 		.id = "iommu.not-in-image",

@@ -95,6 +95,11 @@ static void test_devices(void **state)
 		image->caps[US_CAP_X2APIC].v = US_NO;
 		host->x2apic.v = US_NO;
 	});
+	FAILS("cpu.nox2apic", "in use", { next_cmdline(b, "root=/dev/sda1 nox2apic"); });
+	PASSES("cpu.nox2apic", "not in use", {
+		host->x2apic.v = US_NO;
+		next_cmdline(b, "root=/dev/sda1 nox2apic");
+	});
 	FAILS("iommu.not-in-image", "Intel", {
 		on_crash(b);
 		image->caps[US_CAP_INTEL_IOMMU].v = US_NO;
