@@ -36,11 +36,11 @@ struct us_err *us_jump_orderly(struct us_host *host) us_must_check;
 /* What check, load and kexec take alike. */
 struct us_ask {
 	bool crash, deep, no_deep, reuse, json, verbose, list_rules;
-	bool no_efi, hotplug, no_cma, no_checks, force_dtb, preserve_context;
+	bool no_efi, hotplug, no_cma, no_checks, force_dtb;
 	bool accept_unknown, dry_run;
 	const char *call, *host, *cmdline, *append, *config, *policy, *picture;
 	struct us_opt_list initrd, accept;
-	uint64_t mem_min, mem_max, entry;
+	uint64_t mem_min, mem_max;
 };
 #define US_ASK(letter, name, type, arg, help, field)                                               \
 	{                                                                                          \
@@ -127,6 +127,9 @@ int us_work_exit(const struct us_work *w, bool acting);
 void us_work_report(struct us_out *out, const struct us_work *w, bool with_plan);
 /* Ask the kernel to take the plan; for a crash the set that is armed now is kept and restored. */
 struct us_err *us_work_commit(struct us_work *w, struct us_outcome *ret) us_must_check;
+
+/* The crash kernel was unloaded: what was noted for putting it back is void. */
+void us_forget_armed(const struct us_machine *m);
 
 /* Print obj to stdout; its failure is the exit status, else status. */
 int us_cmd_json(json_object *obj, int status);

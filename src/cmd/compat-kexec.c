@@ -200,6 +200,8 @@ static int unload(struct us_machine *m, const struct opts *o)
 		err = us_unload(m->host, purpose, call, &outcome);
 	if (err)
 		return us_cmd_fail(err, false);
+	if (o->panic && outcome.done)
+		us_forget_armed(m);
 	us_out_init(stderr, &out);
 	if (!outcome.done || o->debug)
 		us_report_outcome(&out, NULL, &outcome);
@@ -239,7 +241,7 @@ static struct us_err *check_type(const char *type, const struct us_image *image)
 			continue;
 		if (types[i].kind == outer || types[i].kind == image->kind)
 			return NULL;
-		return us_err_new(US_ERR_BAD_DATA, "--type=%s: %s is not that, but: %s", type,
+		return us_err_new(US_ERR_USAGE, "--type=%s: %s is not that, but: %s", type,
 				  image->path, us_image_kind_name(outer));
 	}
 	return us_err_new(US_ERR_USAGE,

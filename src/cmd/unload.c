@@ -78,6 +78,8 @@ static int run(void *opts, int argc, char **argv)
 	}
 	if (!err)
 		err = us_unload(m.host, o->crash ? US_CRASH : US_REBOOT, US_CALL_AUTO, &outcome);
+	if (!err && o->crash && outcome.done)
+		us_forget_armed(&m);
 	return err ? us_cmd_fail(err, o->json) : print(o, &outcome);
 }
 

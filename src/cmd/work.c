@@ -17,13 +17,11 @@ static struct us_err *read_call(const struct us_ask *ask, enum us_call *ret)
 {
 	static const char *const names[] = { "auto", "file", "load" };
 	const char *word = ask->call ? ask->call : "auto";
-	const char *load_only = ask->mem_min            ? "--mem-min"
-				: ask->mem_max          ? "--mem-max"
-				: ask->no_efi           ? "the option that keeps EFI back"
-				: ask->no_checks        ? "--no-checks"
-				: ask->entry            ? "--entry"
-				: ask->preserve_context ? "--load-preserve-context"
-							: NULL;
+	const char *load_only = ask->mem_min     ? "--mem-min"
+				: ask->mem_max   ? "--mem-max"
+				: ask->no_efi    ? "keeping the EFI runtime back"
+				: ask->no_checks ? "--no-checks"
+						 : NULL;
 	const char *file_only = ask->no_cma ? "--no-cma" : ask->force_dtb ? "--force-dtb" : NULL;
 	size_t i = 0;
 
@@ -37,13 +35,13 @@ static struct us_err *read_call(const struct us_ask *ask, enum us_call *ret)
 				  load_only, file_only);
 	if (load_only && i == US_CALL_FILE)
 		return us_err_new(US_ERR_USAGE,
-				  "%s has no effect with kexec_file_load: use --call load (-c)",
+				  "%s has no effect with kexec_file_load: use kexec_load (-c)",
 				  load_only);
 	if (file_only && i == US_CALL_LOAD)
 		return us_err_new(US_ERR_USAGE,
-				  "%s has no effect with kexec_load: use --call file (-s)",
+				  "%s has no effect with kexec_load: use kexec_file_load (-s)",
 				  file_only);
-	*ret = load_only ? US_CALL_LOAD : file_only ? US_CALL_FILE : (enum us_call)i;
+	*ret = (enum us_call)i; /* where it is auto, the plan chooses the call that can */
 	return NULL;
 }
 
@@ -156,8 +154,6 @@ static struct us_err *make_plan(const struct us_ask *ask, struct us_work *w)
 	w->wanted.hotplug = ask->hotplug;
 	w->wanted.no_cma = ask->no_cma;
 	w->wanted.force_dtb = ask->force_dtb;
-	w->wanted.preserve_context = ask->preserve_context;
-	w->wanted.entry = ask->entry;
 	err = us_plan_make(w->image, w->initrd, w->machine.host, &w->wanted, &w->plan);
 	if (err && err->code == US_ERR_NOMEM)
 		return err;
@@ -292,6 +288,12 @@ static void read_armed(const struct us_host *host, struct armed *ret)
 			"understudy: the crash kernel that is armed now could not be put back if this "
 			"load fails: %s\n",
 			err->text);
+}
+
+void us_forget_armed(const struct us_machine *m)
+{
+	if (!m->records)
+		unlink(RUN_DIR "/armed/manifest.json");
 }
 
 struct us_err *us_work_commit(struct us_work *w, struct us_outcome *ret)

@@ -29,12 +29,11 @@ static void general(struct us_out *out, const struct us_image *image)
 {
 	char size[US_SIZE_LONG];
 
-	fprintf(out->f, "%s%s%s: ", us_out_colour(out, US_BOLD), image->path,
-		us_out_colour(out, US_PLAIN));
-	us_out_para(out, (int)strlen(image->path) + 2, 2, "%s%s%s%s%s",
-		    us_image_kind_name(image->kind), image->arch ? ", " : "",
-		    image->arch ? image->arch->name : "", image->release ? ", Linux " : "",
-		    image->release ? image->release : "");
+	bool known = image->kind != US_IMAGE_NONE && image->arch;
+
+	us_out_para(out, 0, 2, "%s: %s%s%s%s%s", image->path, us_image_kind_name(image->kind),
+		    known ? ", " : "", known ? image->arch->name : "",
+		    image->release ? ", Linux " : "", image->release ? image->release : "");
 	if (image->kind == US_IMAGE_NONE && image->why_none)
 		us_out_row(out, "why", "%s", image->why_none);
 	us_out_row(out, "file", "%s", us_size_long(image->file.n, size));
@@ -125,6 +124,15 @@ static void placement(struct us_out *out, const struct us_image *image)
 		us_out_row(out, "command line", "at most %u characters", image->cmdline_max);
 }
 
+static void first_line(struct us_out *out, const char *label, struct us_bytes b)
+{
+	size_t n = us_bytes_trimmed(b), line = us_bytes_find(b, 0, "\n", 1);
+	bool more = line < n && line + 1 < n;
+
+	us_out_row(out, label, "%.*s%s", (int)(line < n ? line : n), (const char *)b.p,
+		   more ? " ..." : "");
+}
+
 static void uki(struct us_out *out, const struct us_image *image)
 {
 	const struct {
@@ -148,8 +156,7 @@ static void uki(struct us_out *out, const struct us_image *image)
 			us_out_head(out, "UKI sections");
 		any = true;
 		if (sections[i].text)
-			us_out_row(out, sections[i].name, "%.*s", (int)us_bytes_trimmed(b),
-				   (const char *)b.p);
+			first_line(out, sections[i].name, b);
 		else
 			us_out_row(out, sections[i].name, "%s", us_size_long(b.n, size));
 	}
@@ -172,9 +179,12 @@ static void signature(struct us_out *out, const char *head, const struct us_sign
 	if (s->present == US_YES)
 		us_out_row(out, "certificates", "at 0x%" PRIx64 ", %s", s->offset,
 			   us_size_long(s->size, size));
-	if (s->problem)
-		us_out_row(out, "problem", "%s (the kernel would answer %d)", s->problem,
-			   s->problem_errno);
+	if (s->problem) {
+		const char *name = strerrorname_np(s->problem_errno);
+
+		us_out_row(out, "problem", "%s (the kernel would answer %d, %s)", s->problem,
+			   s->problem_errno, name ? name : "ENOTSUPP");
+	}
 	if (s->present != US_YES)
 		return;
 	if (!s->verified) {
@@ -194,20 +204,36 @@ static void signature(struct us_out *out, const char *head, const struct us_sign
 	optional(out, "issuer key", s->authority_key_id);
 }
 
+/* All capabilities with one answer, in one row. */
+static void caps_row(struct us_out *out, const struct us_image *image, enum us_tri v)
+{
+	_us_text_deinit_ struct us_text t = { 0 };
+
+	for (int cap = 0; cap < US_CAP_COUNT; cap++)
+		if (image->caps[cap].v == v)
+			us_text_add(&t, "%s%s", t.n ? ", " : "", us_cap_name(cap));
+	if (t.n)
+		us_out_row(out, us_tri_name(v), "%s", t.s);
+}
+
 static void caps(struct us_out *out, const struct us_image *image)
 {
 	us_out_head(out, "Capabilities");
 	us_out_row(out, "config", "%s",
 		   image->kconfig_from ? image->kconfig_from
 				       : "none found: judged by what the kernel's text proves");
+	if (!out->verbose) {
+		caps_row(out, image, US_YES);
+		caps_row(out, image, US_NO);
+		caps_row(out, image, US_UNKNOWN);
+		return;
+	}
 	for (int cap = 0; cap < US_CAP_COUNT; cap++) {
 		const struct us_cap_fact *fact = &image->caps[cap];
 
-		if (fact->v == US_UNKNOWN && !out->verbose)
-			continue;
-		fprintf(out->f, "  %-20s %-8s%s%s%s\n", us_cap_name(cap), us_tri_name(fact->v),
-			us_out_colour(out, US_DIM), fact->from ? fact->from : "",
-			us_out_colour(out, US_PLAIN));
+		fprintf(out->f, "  %-8s", us_tri_name(fact->v));
+		us_out_para(out, 10, 12, "%s%s%s", us_cap_name(cap), fact->from ? ": " : "",
+			    fact->from ? fact->from : "");
 	}
 }
 
