@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define TRAILER_BYTES 4 /* the unpacked size, little endian */
+#define SECTIONS_MAX  4096 /* a vmlinux has fewer than 100 */
 #define BANNER_MAX    1024
 #define BANNER_WORDS  (sizeof("Linux version ") - 1)
 
@@ -130,7 +131,7 @@ static void scan_sections(struct us_bytes kernel, struct us_needle *needles, siz
 
 	if (!us_elf_parse(kernel, &elf) || !us_elf_section(&elf, elf.shstrndx, &names))
 		return;
-	for (uint32_t i = 1; us_elf_section(&elf, i, &section); i++) {
+	for (uint32_t i = 1; i < SECTIONS_MAX && us_elf_section(&elf, i, &section); i++) {
 		struct us_bytes part = us_bytes_clip(kernel, section.offset, section.bytes);
 
 		if (part.n > budget || !holds_strings(&elf, &names, &section))
