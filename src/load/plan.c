@@ -42,11 +42,17 @@ static const struct {
 	{ US_ARCH_X86_64, US_IMAGE_ELF },
 };
 
+/* An image that does not tell (an old boot protocol) is given the benefit of the doubt. */
+static bool foreign(const struct us_build *b)
+{
+	return b->image->arch->id != US_ARCH_UNKNOWN && b->image->arch->id != b->host->arch->id;
+}
+
 static bool call_takes(const struct us_build *b, enum us_call call)
 {
 	const struct us_arch *arch = b->host->arch;
 
-	if (b->image->arch->id != arch->id)
+	if (foreign(b))
 		return false;
 	for (size_t i = 0; call == US_CALL_FILE && i < us_array_size(file_takes); i++)
 		if (file_takes[i].arch == arch->id && file_takes[i].kind == b->image->kind)
@@ -104,7 +110,7 @@ static struct us_err *refuse_mismatch(const struct us_build *b, enum us_call cal
 	if (image->kind == US_IMAGE_NONE)
 		return us_err_new(US_ERR_UNSUPPORTED, "%s is no kernel image: %s", image->path,
 				  image->why_none ? image->why_none : "its kind is not known");
-	if (image->arch->id != arch->id)
+	if (foreign(b))
 		return us_err_new(US_ERR_UNSUPPORTED, "%s is a kernel for %s, this machine is %s",
 				  image->path, image->arch->name, arch->name);
 	return us_err_new(US_ERR_UNSUPPORTED, "%s cannot take this image on %s: it is %s", name,
