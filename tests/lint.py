@@ -235,9 +235,9 @@ def check_man_pages(tree):
     """Each command has its manual page."""
     for path in tree.glob(r"src/cmd/.*\.c"):
         for m in re.finditer(r"^const struct us_cmd us_cmd_(\w+)", tree.code(path), re.M):
-            page = f"docs/man/understudy-{m.group(1).replace('_', '-')}.1.scd"
-            if not (tree.root / page).is_file():
-                yield path, line_of(tree.code(path), m.start()), f"command {m.group(1)} has no {page}"
+            page = f"docs/man/understudy-{m.group(1).replace('_', '-')}"
+            if not tree.glob(re.escape(page) + r"\.[18]\.scd"):
+                yield path, line_of(tree.code(path), m.start()), f"command {m.group(1)} has no {page}.1.scd"
 
 
 def check_words(tree):
