@@ -72,6 +72,7 @@ static bool concerns(const struct us_rule *rule, const struct us_case *c)
 	if (!rule->arch)
 		return true;
 	if (c->image && (rule->needs & US_NEEDS_IMAGE) && c->image->arch &&
+	    c->image->arch->id != US_ARCH_UNKNOWN && /* old boot protocols do not tell */
 	    !(rule->arch & US_ARCH_BIT(c->image->arch->id)))
 		return false;
 	return !c->host || !(rule->needs & US_NEEDS_HOST) || !c->host->arch ||
