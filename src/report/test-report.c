@@ -65,8 +65,8 @@ static struct us_verdict made_verdict(void)
 
 static void assert_has(const char *text, const char *part)
 {
-	if (!strstr(text, part))
-		fail_msg("\"%s\" is not in:\n%s", part, text);
+	if (!text || !strstr(text, part))
+		fail_msg("\"%s\" is not in:\n%s", part, text ? text : "");
 }
 
 static void test_verdict_names_reason_fact_place_and_remedy(void **state)
