@@ -121,10 +121,20 @@ struct us_err *us_vmcore_reader_new(const struct us_vmcore *core, struct us_vmco
 	us_must_check;
 struct us_err *us_vmcore_window(struct us_vmcore_reader *reader, uint64_t phys, size_t want,
 				struct us_bytes *ret) us_must_check;
-/* The stored form of a page of a kdump file, for copying without unpacking: *ret_flags as in its
- * page_desc. US_ERR_UNSUPPORTED for other formats. */
+/* The stored form of a page of a kdump file, for copying without unpacking and for checking. */
+struct us_stored_page {
+	struct us_bytes bytes; /* valid until the reader's next call */
+	uint64_t offset;       /* in the (unflattened) file */
+	uint64_t page_flags;   /* as in its page_desc; other writers leave 0 */
+	uint32_t flags;        /* US_PAGE_STORED_*; 0 = as it is */
+};
+#define US_PAGE_STORED_ZLIB   0x01u
+#define US_PAGE_STORED_LZO    0x02u
+#define US_PAGE_STORED_SNAPPY 0x04u
+#define US_PAGE_STORED_ZSTD   0x20u
+/* US_ERR_UNSUPPORTED for other formats; US_ERR_NOT_FOUND as us_vmcore_read. */
 struct us_err *us_vmcore_stored_page(struct us_vmcore_reader *reader, uint64_t pfn,
-				     struct us_bytes *ret, uint32_t *ret_flags) us_must_check;
+				     struct us_stored_page *ret) us_must_check;
 void us_vmcore_reader_free(struct us_vmcore_reader *reader);
 
 /* ---- the kernel in it ---- */
