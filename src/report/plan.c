@@ -98,6 +98,17 @@ static void kernel_log(struct us_out *out, const char *log)
 	}
 }
 
+static void refused(struct us_out *out, const struct us_outcome *o)
+{
+	const char *name = strerrorname_np(o->os_errno);
+
+	if (!o->os_errno)
+		us_out_para(out, 0, 0, "%s(2) answered that it is done, and it is not.", o->call);
+	else
+		us_out_para(out, 0, 0, "The kernel refused: %s(2) answered %s (%s, %d).", o->call,
+			    name ? name : "ENOTSUPP", strerror(o->os_errno), o->os_errno);
+}
+
 void us_report_outcome(struct us_out *out, const struct us_plan *plan, const struct us_outcome *o)
 {
 	enum us_colour colour = o->done ? US_GREEN : US_RED;
@@ -119,7 +130,7 @@ void us_report_outcome(struct us_out *out, const struct us_plan *plan, const str
 	}
 	if (!o->done)
 		kernel_log(out, o->kernel_log);
-	if (o->armed_with && (!plan || plan->purpose == US_CRASH) && (!o->done || plan))
+	if (!o->done && o->armed_with && *o->armed_with)
 		us_out_para(out, 0, 2, "Armed for a crash now: %s.", o->armed_with);
 }
 
