@@ -121,8 +121,7 @@ void us_report_outcome(struct us_out *out, const struct us_plan *plan, const str
 	else if (o->done)
 		us_out_para(out, 0, 0, "Unloaded, by %s(2).", o->call);
 	else
-		us_out_para(out, 0, 0, "The kernel refused: %s(2) answered %s (errno %d).", o->call,
-			    strerror(o->os_errno), o->os_errno);
+		refused(out, o);
 	fputs(us_out_colour(out, US_PLAIN), out->f);
 	if (o->meaning && *o->meaning) {
 		fprintf(out->f, "  ");
