@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a kernel can do, from the best witness there is: its header, its own IKCONFIG, strings in it
- * that only the capability brings, a .config that was found elsewhere, and last the absence of
- * those strings. The strings were read in the sources (Linux 6.12; the place is beside each) and
- * compared with the .config of Debian's 5.10, 6.1, 6.12 and 7.3: their absence counts for that
- * range only and only if the kernel can print at all. The rest stays unknown.
+ * that only the capability brings, a .config that was found elsewhere, and last the absence of all
+ * of those strings. They were read in the sources (Linux 6.12; the place is beside each) and compared
+ * with the .config of Debian's 5.10, 6.1, 6.12 and 7.3 (x86_64) and 6.1 and 6.12 (arm64): absence
+ * counts in that range only, and only if the kernel can print at all. The rest stays unknown.
  */
 #include "image/deep-int.h"
 

@@ -217,6 +217,7 @@ struct us_initrd_part {
 	uint64_t unpacked_bytes;      /* 0 unless looked into */
 	uint32_t files;
 	bool microcode;      /* kernel/x86/microcode/ in a plain archive: must come first */
+	bool microcode_late; /* behind a compressed archive: the kernel will not find it */
 	const char *problem; /* "cpio header at 0x1f0: bad magic", NULL if fine */
 };
 

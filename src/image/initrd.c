@@ -59,6 +59,14 @@ static const char *below(const char *path, const char *prefix)
 	return strncmp(path, prefix, n) == 0 ? path + n : NULL;
 }
 
+/* A name without the "/" or "./" that archives are made with. */
+static const char *from_root(const char *name)
+{
+	while (*name == '/' || (name[0] == '.' && name[1] == '/'))
+		name += *name == '/' ? 1 : 2;
+	return name;
+}
+
 static struct us_err *add_release(struct walk *w, const char *name, size_t n)
 {
 	const char **more;
@@ -83,13 +91,11 @@ static struct us_err *add_release(struct walk *w, const char *name, size_t n)
 
 static struct us_err *see_entry(void *data, const struct us_cpio_entry *entry)
 {
-	const char *name = entry->name, *modules;
+	const char *name = from_root(entry->name), *modules;
 	struct walk *w = data;
 	size_t n;
 
 	w->part->files++;
-	while (*name == '/' || (name[0] == '.' && name[1] == '/'))
-		name += *name == '/' ? 1 : 2;
 	if (!w->part->codec && below(name, MICROCODE))
 		w->part->microcode = true;
 	modules = below(name, "usr/lib/modules/");
@@ -254,28 +260,21 @@ static struct us_err *walk_input(struct us_initrd *initrd, const struct input *i
 	return NULL;
 }
 
-/* Microcode that the kernel will not find, because it stands behind a compressed archive. */
-static void judge_microcode(struct us_initrd *initrd, struct us_initrd_part *parts)
+/* The kernel looks for microcode only in the plain archives at the front. */
+static void judge_microcode(struct us_initrd_part *parts, size_t n)
 {
 	bool packed = false;
 
-	for (size_t i = 0; i < initrd->n_parts; i++) {
+	for (size_t i = 0; i < n; i++) {
 		packed |= parts[i].codec != NULL;
-		if (parts[i].microcode && packed && !parts[i].problem)
-			parts[i].problem =
-				"microcode behind a compressed archive: the kernel looks "
-				"for it only at the front";
+		parts[i].microcode_late = parts[i].microcode && packed;
 	}
 }
 
 static struct us_err *ignore_entry(void *data, const struct us_cpio_entry *entry)
 {
 	bool *microcode = data;
-	const char *name = entry->name;
-
-	while (*name == '/' || (name[0] == '.' && name[1] == '/'))
-		name += *name == '/' ? 1 : 2;
-	if (below(name, MICROCODE))
+	if (below(from_root(entry->name), MICROCODE))
 		*microcode = true;
 	return NULL;
 }
@@ -397,7 +396,7 @@ static struct us_err *walk_all(struct us_initrd *initrd, struct inputs *inputs,
 		US_TRY(add_part(initrd, &inputs->v[i], 0, &part));
 		part->problem = "the file is empty";
 	}
-	judge_microcode(initrd, (struct us_initrd_part *)initrd->parts);
+	judge_microcode((struct us_initrd_part *)initrd->parts, initrd->n_parts);
 	for (size_t i = 0; initrd->deep && i < initrd->n_parts; i++)
 		initrd->unpacked_bytes += initrd->parts[i].unpacked_bytes;
 	return NULL;

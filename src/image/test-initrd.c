@@ -224,7 +224,9 @@ static void test_one_file_may_hold_many_archives(void **state)
 	put(&all, other.p, other.n);
 	late = open_uki(&all, true);
 	assert_int_equal(late->n_parts, 2);
-	assert_non_null(strstr(late->parts[1].problem, "microcode behind a compressed archive"));
+	assert_null(late->parts[1].problem);
+	assert_true(late->parts[1].microcode_late);
+	assert_false(deep->parts[0].microcode_late);
 }
 
 static void test_every_cut_is_a_problem(void **state)
