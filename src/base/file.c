@@ -58,6 +58,8 @@ struct us_err *us_file_map(const char *path, struct us_blob *ret)
 		return us_err_os(errno, "looking at %s", path);
 	if (S_ISDIR(st.st_mode))
 		return us_err_os(EISDIR, "reading %s", path);
+	if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) /* it may never end */
+		return us_err_new(US_ERR_UNSUPPORTED, "%s is a device, not a file", path);
 	if (S_ISREG(st.st_mode) && !st.st_size)
 		return us_blob_new(0, ret);
 	p = S_ISREG(st.st_mode) ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)

@@ -260,7 +260,7 @@ static void warn(const struct us_verdict *v)
 			fprintf(stderr, "understudy: warning: %s: %s (%s)\n", f->rule->id,
 				f->rule->says, f->d.fact ? f->d.fact : "");
 		else if (us_finding_is_blind(f))
-			fprintf(stderr, "understudy: warning: %s is not known: it needs %s\n",
+			fprintf(stderr, "understudy: warning: %s is not known, for want of: %s\n",
 				f->rule->id, f->d.lets ? f->d.lets : "a fact that is missing");
 	}
 }

@@ -83,7 +83,7 @@ static void test_verdict_names_reason_fact_place_and_remedy(void **state)
 	assert_has(s, "where   offset 0x236\n");
 	assert_has(s, "remedy  Boot with no5lvl\n");
 	assert_has(s,
-		   "Not known (1)\n  needs mounting securityfs:\n    lockdown.made-up (decides)\n");
+		   "Not known (1), for want of\n  mounting securityfs:\n    lockdown.made-up (decides)\n");
 	assert_has(s, "1 check passed (--verbose lists them).\n");
 	assert_has(s, "  architecture    no                  can the image be entered here?\n");
 	for (const char *line = s; line; line = strchr(line + 1, '\n'))

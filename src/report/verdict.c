@@ -159,14 +159,14 @@ static void unknowns(struct us_out *out, const struct us_verdict *v)
 {
 	if (!v->unknown)
 		return;
-	us_out_head(out, "Not known (%zu)", v->unknown);
+	us_out_head(out, "Not known (%zu), for want of", v->unknown);
 	for (size_t i = 0; i < v->n_findings; i++) {
 		_us_text_deinit_ struct us_text t = { 0 };
 
 		if (v->findings[i].result != US_CANNOT_TELL || said_before(v, i))
 			continue;
 		fprintf(out->f, "  ");
-		us_out_para(out, 2, 4, "needs %s:", lets(&v->findings[i]));
+		us_out_para(out, 2, 4, "%s:", lets(&v->findings[i]));
 		for (size_t k = i; k < v->n_findings; k++) {
 			const struct us_finding *f = &v->findings[k];
 
