@@ -105,8 +105,8 @@ static void refused(struct us_out *out, const struct us_outcome *o)
 	if (!o->os_errno)
 		us_out_para(out, 0, 0, "%s(2) answered that it is done, and it is not.", o->call);
 	else
-		us_out_para(out, 0, 0, "The kernel refused: %s(2) answered %s (%s, %d).", o->call,
-			    name ? name : "ENOTSUPP", strerror(o->os_errno), o->os_errno);
+		us_out_para(out, 0, 0, "The kernel refused: %s(2) answered %s (%s, errno %d).",
+			    o->call, name ? name : "ENOTSUPP", strerror(o->os_errno), o->os_errno);
 }
 
 void us_report_outcome(struct us_out *out, const struct us_plan *plan, const struct us_outcome *o)
