@@ -40,9 +40,9 @@ const struct us_codec *us_codec_by_name(const char *name);
 const struct us_codec *us_codec_by_id(enum us_codec_id id);
 
 /*
- * Unpack one stream (for gzip, bzip2, xz, zstd, lz4: all streams that directly follow each other) from the
- * start of in. More than max bytes of output is US_ERR_BAD_DATA, and so is a damaged or cut stream,
- * with the input offset at which the library stopped. *ret_consumed: input bytes eaten.
+ * Unpack one stream (for gzip, bzip2, xz, zstd, lz4: all streams that directly follow each other)
+ * from the start of in. More than max bytes of output is US_ERR_BAD_DATA, and so is a damaged or
+ * cut stream, with the input offset at which the library stopped. *ret_consumed: input bytes eaten.
  */
 struct us_err *us_unpack_to(const struct us_codec *codec, struct us_bytes in, uint64_t max,
 			    us_unpack_sink sink, void *data, struct us_progress *progress,
@@ -51,5 +51,21 @@ struct us_err *us_unpack_to(const struct us_codec *codec, struct us_bytes in, ui
 struct us_err *us_unpack(const struct us_codec *codec, struct us_bytes in, uint64_t max,
 			 uint64_t hint, struct us_progress *progress, struct us_blob *ret,
 			 size_t *ret_consumed) us_must_check;
+
+/* How one page may be packed by itself; the values are the flags of kdump's page descriptors. */
+enum us_page_form {
+	US_PAGE_FORM_ZLIB = 0x01,   /* a zlib stream */
+	US_PAGE_FORM_LZO = 0x02,    /* an lzo1x block */
+	US_PAGE_FORM_SNAPPY = 0x04, /* without framing */
+	US_PAGE_FORM_ZSTD = 0x20,   /* one frame */
+};
+/* What unpacking pages needs again and again; one for each thread. */
+struct us_page_unpacker;
+struct us_err *us_page_unpacker_new(struct us_page_unpacker **ret) us_must_check;
+/* Unpack in to exactly n bytes at out; US_ERR_BAD_DATA for anything else, US_ERR_UNSUPPORTED for
+ * flags that name no form. */
+struct us_err *us_page_unpack(struct us_page_unpacker *unpacker, uint32_t flags, struct us_bytes in,
+			      uint8_t *out, size_t n) us_must_check;
+void us_page_unpacker_free(struct us_page_unpacker *unpacker);
 
 #endif

@@ -126,12 +126,8 @@ struct us_stored_page {
 	struct us_bytes bytes; /* valid until the reader's next call */
 	uint64_t offset;       /* in the (unflattened) file */
 	uint64_t page_flags;   /* as in its page_desc; other writers leave 0 */
-	uint32_t flags;        /* US_PAGE_STORED_*; 0 = as it is */
+	uint32_t flags;        /* 0 = as it is, or one us_page_form of pack/pack.h */
 };
-#define US_PAGE_STORED_ZLIB   0x01u
-#define US_PAGE_STORED_LZO    0x02u
-#define US_PAGE_STORED_SNAPPY 0x04u
-#define US_PAGE_STORED_ZSTD   0x20u
 /* US_ERR_UNSUPPORTED for other formats; US_ERR_NOT_FOUND as us_vmcore_read. */
 struct us_err *us_vmcore_stored_page(struct us_vmcore_reader *reader, uint64_t pfn,
 				     struct us_stored_page *ret) us_must_check;
