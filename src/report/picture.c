@@ -290,9 +290,10 @@ static void draw_segment(const struct picture *p, const struct label *l)
 		"<polyline points=\"%d,%.1f %d,%.1f %d,%.1f\" fill=\"none\" stroke=\"%s\"/>\n",
 		PLAN_X + PLAN_WIDTH, l->wish, PLAN_X + PLAN_WIDTH + 14, l->wish, LABEL_X - 4, l->y,
 		colour);
-	text(p, LABEL_X, l->y - 1, "class=\"label\"", "%s: %s, content %s%s",
-	     us_segment_role_name(s->role), us_text_size(s->dest.size, size),
-	     us_text_size(s->bytes.n, bytes), s->hashed ? ", digest" : "");
+	text(p, LABEL_X, l->y - 1, "class=\"label\"", "%s: %s%s%s%s", us_segment_role_name(s->role),
+	     us_text_size(s->dest.size, size), s->bytes.n ? ", content " : "",
+	     s->bytes.n ? us_text_size(s->bytes.n, bytes) : "",
+	     s->hashed && p->plan->call == US_CALL_LOAD ? ", digest" : "");
 	text(p, LABEL_X, l->y + 12, "class=\"address\"", "0x%" PRIx64 " - 0x%" PRIx64,
 	     s->dest.start, us_range_end(s->dest) - 1);
 }

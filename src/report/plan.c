@@ -21,7 +21,8 @@ static void segment(struct us_out *out, const struct us_plan *plan, const struct
 	else
 		snprintf(where, sizeof(where), "the kernel decides");
 	fprintf(out->f, "  %-16s %-34s %11s %11s%s\n", us_segment_role_name(s->role), where,
-		us_text_size(s->dest.size, size), us_text_size(s->bytes.n, bytes),
+		us_text_size(s->dest.size, size),
+		s->bytes.n ? us_text_size(s->bytes.n, bytes) : "the kernel's",
 		s->hashed && plan->call == US_CALL_LOAD ? "  digest" : "");
 	if (s->why && *s->why) {
 		fputs("      ", out->f);
