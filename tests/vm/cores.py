@@ -9,7 +9,7 @@ NAME             what
 6.1 6.12 tiny    /proc/vmcore of a 512 MiB guest that died by sysrq-c, copied raw in its capture kernel
 6.1-qemu         QEMU's dump-guest-memory of such a guest while it runs (ELF), with a vmcoreinfo note
 6.1-qemu-paging  the same with QEMU's own virtual addresses (-p)
-6.1-qemu-zlib    kdump-compressed, as are -lzo and -snappy (flattened, as QEMU writes them)
+6.1-qemu-zlib    kdump-compressed (flattened, as QEMU writes them)
 """
 
 import contextlib
@@ -25,7 +25,8 @@ import vm as lab  # noqa: E402
 
 FOLDER = lab.CACHE / "cores"
 MEMORY = "512M"
-QEMU_DUMPS = {"": "", "-paging": "-p ", "-zlib": "-z ", "-lzo": "-l ", "-snappy": "-s "}
+RECIPE = 1  # raised when the dumps are to be made anew
+QEMU_DUMPS = {"": "", "-paging": "-p ", "-zlib": "-z "}  # Debian builds QEMU without lzo and snappy
 CRASHED = ("6.1", "6.12", "tiny")
 NAMES = (*CRASHED, *(f"6.1-qemu{suffix}" for suffix in QEMU_DUMPS))
 
@@ -73,8 +74,8 @@ def _qemu(name, folder):
 
 
 def _place(name, kernel):
-    key = hashlib.sha256(pathlib.Path(__file__).read_bytes() + kernel.vmlinuz.read_bytes()).hexdigest()[:12]
-    return FOLDER / f"{kernel.release}-{key}-{name}"
+    key = hashlib.sha256(kernel.vmlinuz.read_bytes()).hexdigest()[:8]
+    return FOLDER / f"{kernel.release}-{key}-r{RECIPE}-{name}"
 
 
 def core(name):
@@ -101,7 +102,7 @@ def core(name):
             if (folder / one).exists():
                 os.rename(folder / one, _place(one, kernel))
     if not wanted.exists():
-        raise lab.LabError(f"QEMU wrote no {name} (a codec that it was not built with?)")
+        raise lab.LabError(f"QEMU wrote no {name}")
     return wanted
 
 
