@@ -55,7 +55,7 @@ def test_exec_with_nothing_loaded_is_refused(vm, tiny, understudy):
                 files=scenario.program(understudy), timeout=60)
     for name in ("exec", "now", "name"):
         step = r.step(name)
-        assert step.rc == 1 and "nothing is loaded" in (step.out + step.err).lower(), step
+        assert step.rc == 1 and "no kernel is loaded" in (step.out + step.err).lower(), step
     assert r.finished
 
 
@@ -64,12 +64,13 @@ def test_uki_brings_its_own_initrd_and_command_line(vm, kernels, understudy, tmp
     kernel = kernels["6.12-cloud"]
     words = f"{scenario.CONSOLE} from=uki"
     blob = scenario.payload("uki")
-    inner = scenario.lab.make_initrd([scenario.lab.Stage([("arrived", "md5sum < /blob")], files={"/blob": blob})], kernel, {})
+    second = scenario.lab.Stage([("arrived", "md5sum < /blob")], files={"/blob": blob}, kernel=kernel)
+    inner = scenario.lab.stage_initrd(1, second, kernel, {}, None)
     image = scenario.save(tmp_path / "k.efi", scenario.uki({
         ".osrel": b"ID=lab\n", ".uname": kernel.release.encode(), ".cmdline": words.encode(), ".initrd": inner,
         ".linux": kernel.vmlinuz.read_bytes()}))
     steps = [("load", f"understudy load --call {call} /boot/k.efi"), ("jump", "understudy exec --now")]
-    r = vm.boot(kernel, [steps], files=scenario.program(understudy) | {"/boot/k.efi": image}, timeout=120)
+    r = vm.boot(kernel, [steps, second], files=scenario.program(understudy) | {"/boot/k.efi": image}, timeout=120)
     assert r.step("load").rc == 0, r.step("load").out + r.step("load").err
     assert len(r.boots) == 2 and r.boots[1].cmdline.strip() == words, r.tail()
     assert r.step("arrived").out.split()[0] == scenario.md5(blob)
