@@ -59,16 +59,16 @@ def test_limits_and_switches(vm, kernels, understudy, probe):
 
 def test_unprivileged_user(vm, kernels, understudy, probe):
     debian = kernels["6.12-cloud"]
-    as_nobody = "setuidgid nobody"
+    as_nobody = "su -s /bin/sh nobody -c"
     steps = [
-        ("check", f"{as_nobody} understudy check /boot/probe --cmdline x"),
-        ("load", f"{as_nobody} understudy load /boot/probe --cmdline x; e=$?; {LOADED}; exit $e"),
-        ("status", f"{as_nobody} understudy status"),
-        ("inspect", f"{as_nobody} understudy inspect /boot/probe"),
+        ("check", f"{as_nobody} 'understudy check /boot/probe --cmdline x'"),
+        ("load", f"{as_nobody} 'understudy load /boot/probe --cmdline x'; e=$?; {LOADED}; exit $e"),
+        ("status", f"{as_nobody} 'understudy status'"),
+        ("inspect", f"{as_nobody} 'understudy inspect /boot/probe'"),
     ]
     r = vm.boot(debian, [steps], files=scenario.program(understudy) | {"/boot/probe": probe}, timeout=90)
     assert r.step("check").rc == 0, r.step("check").out + r.step("check").err
-    assert "could not" in r.step("check").out.lower()
+    assert "Not known" in r.step("check").out and "root" in r.step("check").out
     step = r.step("load")
     assert step.rc == 1 and "CAP_SYS_BOOT" in step.out + step.err and loaded(step) == (0, 0)
     assert r.step("status").rc == 0 and r.step("inspect").rc == 0
@@ -99,6 +99,7 @@ def test_secure_boot(vm, kernels, understudy, signed_images):
     """kexec_load is closed, the file call takes what the keys vouch for; everything else is refused before the call."""
     debian = kernels["6.12"]
     files = scenario.program(understudy) | {f"/boot/{name}": image for name, image in signed_images.items()}
+    files[f"/boot/config-{debian.release}"] = debian.config
     steps = [("status", "understudy status")]
     for name in ("unsigned", "tampered", "foreign"):
         steps += [(name, f"understudy load -s /boot/{name} --cmdline x; e=$?; {LOADED}; exit $e"),
@@ -115,7 +116,7 @@ def test_secure_boot(vm, kernels, understudy, signed_images):
     second = scenario.lab.Stage([("lockdown", "cat /sys/kernel/security/lockdown")], kernel=debian)
     r = vm.boot(debian, [steps, second], files=files, firmware="secureboot", memory="1536M", timeout=400)
     assert "lockdown" in r.step("status").out.lower() and "integrity" in r.step("status").out
-    for name, errno, rule, word in (("unsigned", "ENODATA", "signature.missing", "not signed"),
+    for name, errno, rule, word in (("unsigned", "ENODATA", "signature.missing", "the image has none"),
                                     ("tampered", "EKEYREJECTED", "signature.tampered", "digest"),
                                     ("foreign", "ENOKEY", "signature.unknown-signer", "Somebody Else")):
         assert errno in r.step(f"{name}-kernel").out  # what the kernel says of it
