@@ -41,12 +41,13 @@ struct us_dump_wish {
 	bool estimate;           /* classify and sample, write nothing */
 	bool no_sync;            /* leave out fdatasync (a pipe does anyway) */
 	bool overwrite;
+	bool stored; /* pages of a kdump input keep the form they have there; codec is for others */
 };
 
 struct us_dump_result {
 	struct us_scan scan;
-	uint64_t pages_kept, pages_zero, pages_shared, pages_unreadable,
-		pages_dropped; /* dropped: for limit, room or time */
+	/* kept: in the dump, zero and shared ones included; dropped: for limit, room or time */
+	uint64_t pages_kept, pages_zero, pages_shared, pages_unreadable, pages_dropped;
 	uint64_t bytes_out, bytes_estimated;
 	bool complete;       /* all that the level asked for is in */
 	const char *stopped; /* why not: "no space left", "limit", "deadline"; NULL if complete */
@@ -55,15 +56,28 @@ struct us_dump_result {
 };
 
 /*
- * Dump core to path ("-" streams to out_fd, which must then be US_DUMP_FLAT or US_DUMP_ELF).
- * Written beside path and renamed at the end; on an error that leaves a valid smaller dump, that
- * dump keeps the name path.incomplete.
+ * Dump core to path ("-" streams to out_fd, which must then be US_DUMP_FLAT or US_DUMP_ELF; not
+ * used for an estimate). layout is NULL where the level names no page class (0 and US_DUMP_ZERO).
+ * What the input left out stays left out. Written beside path and renamed at the end; on an error
+ * that leaves a valid smaller dump, that dump keeps the name path.incomplete.
  */
 struct us_err *us_dump_write(const struct us_vmcore *core, const struct us_layout *layout,
 			     const struct us_dump_wish *wish, const char *path, int out_fd,
 			     struct us_progress *progress, struct us_dump_result *ret)
 	us_must_check;
+/* The same as a split set (kdump format): n files that share the kept pages evenly. */
+struct us_err *us_dump_split(const struct us_vmcore *core, const struct us_layout *layout,
+			     const struct us_dump_wish *wish, const char *const *paths, size_t n,
+			     struct us_progress *progress, struct us_dump_result *ret)
+	us_must_check;
 void us_dump_result_deinit(struct us_dump_result *result);
+/*
+ * A flattened stream from in_fd (a pipe is fine) as the file it stands for, at path; written beside
+ * it and renamed. US_ERR_BAD_DATA, with the offset in the stream, if that is no flattened dump or
+ * ends early; US_ERR_USAGE if path is there and overwrite is false. *ret_bytes: the file's size.
+ */
+struct us_err *us_dump_rearrange(int in_fd, const char *path, bool overwrite,
+				 struct us_progress *progress, uint64_t *ret_bytes) us_must_check;
 
 struct us_verify_result {
 	struct us_pool pool;
