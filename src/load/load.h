@@ -90,7 +90,9 @@ struct us_plan {
 /*
  * image, host and initrd (may be NULL) are borrowed for the plan's life. A plan that does not fit
  * is a plan with no_room set, not an error. US_ERR_UNSUPPORTED: this image cannot be loaded by that
- * call at all.
+ * call at all, or the call cannot do what was asked. US_ERR_DENIED: a fact that the plan needs (the
+ * memory map; for a crash by kexec_load what the ELF core header tells) cannot be read, with its
+ * path.
  */
 struct us_err *us_plan_make(const struct us_image *image, const struct us_initrd *initrd,
 			    const struct us_host *host, const struct us_wanted *wanted,
@@ -117,6 +119,7 @@ struct us_outcome {
 /*
  * Ask the kernel. A refusal is an outcome (done = false), not an error. For US_CRASH, previous (may
  * be NULL) is the plan that is armed now: if the call fails it is loaded again at once.
+ * US_ERR_NO_ROOM, before anything was asked: the plan or its command line does not fit.
  */
 struct us_err *us_plan_commit(const struct us_plan *plan, struct us_host *host,
 			      const struct us_plan *previous, struct us_outcome *ret) us_must_check;
@@ -138,8 +141,9 @@ struct us_err *us_cmdline_reuse(const struct us_host *host, enum us_purpose purp
  * false if absent. ret owned by the caller. */
 bool us_cmdline_get(const char *cmdline, const char *name, char **ret);
 
-/* What of the kernel's ABI a committed crash image was made of, kept in /run/understudy so that a
- * failed reload can restore it. */
+/* What a committed crash image was made of, copied to run_dir/armed (both are made if need be) so
+ * that a failed reload can restore it. Loading refuses copies that changed (US_ERR_BAD_DATA);
+ * US_ERR_NOT_FOUND: nothing was saved. */
 struct us_err *us_armed_save(const struct us_plan *plan, const char *run_dir) us_must_check;
 struct us_err *us_armed_load(const char *run_dir, const struct us_host *host, struct us_plan **ret,
 			     struct us_image **ret_image, struct us_initrd **ret_initrd)

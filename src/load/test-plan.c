@@ -413,6 +413,41 @@ static void test_140_map_entries_spill_into_setup_data(void **state)
 	end(&m);
 }
 
+static void test_without_firmwares_map_the_kernels_own_is_handed_over(void **state)
+{
+	static const enum us_mem_kind kinds[] = { US_MEM_RAM, US_MEM_RESERVED, US_MEM_RAM,
+						  US_MEM_ACPI };
+	struct made m;
+
+	(void)state;
+	begin(&m, US_GIB);
+	us_map_deinit(&m.host.firmware_map);
+	assert_null(us_map_set(&m.host.map, (struct us_range){ 0x1000000, 0x1000000 },
+			       US_MEM_KERNEL_CODE));
+	assert_null(us_map_set(&m.host.map, (struct us_range){ US_GIB, US_MIB }, US_MEM_ACPI));
+	assert_null(us_map_set(&m.host.map, (struct us_range){ 3 * US_GIB, US_MIB }, US_MEM_OTHER));
+	assert_null(plan(&m));
+	assert_sound(&m);
+	assert_int_equal(m.plan->handover.n_e820, us_array_size(kinds));
+	for (size_t i = 0; i < us_array_size(kinds); i++)
+		assert_int_equal(m.plan->handover.e820[i].kind, kinds[i]);
+	assert_int_equal(m.plan->handover.e820[2].range.size, US_GIB - US_MIB);
+	end(&m);
+}
+
+static void test_unreadable_memory_is_no_plan(void **state)
+{
+	struct made m;
+
+	(void)state;
+	begin(&m, US_GIB);
+	us_map_deinit(&m.host.firmware_map);
+	us_map_deinit(&m.host.map);
+	m.host.map_from = (struct us_origin){ "/proc/iomem", "shows addresses to root only" };
+	refused(&m, US_ERR_DENIED, "/proc/iomem: shows addresses to root only");
+	end(&m);
+}
+
 /* An EFI machine as far as the hand-over asks. */
 static void make_efi(struct made *m, uint8_t *running)
 {
@@ -822,6 +857,8 @@ int main(void)
 		cmocka_unit_test(test_small_reservation_says_what_is_missing),
 		cmocka_unit_test(test_more_than_half_of_ram_is_refused),
 		cmocka_unit_test(test_140_map_entries_spill_into_setup_data),
+		cmocka_unit_test(test_without_firmwares_map_the_kernels_own_is_handed_over),
+		cmocka_unit_test(test_unreadable_memory_is_no_plan),
 		cmocka_unit_test(test_efi_runtime_is_handed_over),
 		cmocka_unit_test(test_efi_is_left_out_where_it_cannot_go),
 		cmocka_unit_test(test_kernel_is_never_clipped),
