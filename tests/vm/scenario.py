@@ -8,6 +8,7 @@ that arrived, and arrived whole.
 import hashlib
 import json
 import random
+import socket
 import struct
 
 import vm as lab
@@ -117,6 +118,20 @@ def findings(step):
     """The rule ids that failed, of a step whose output is a verdict in JSON."""
     verdict = json.loads(step.out)
     return {f["id"] for f in verdict["findings"] if f["result"] == "fail"}
+
+
+def poke(gdb, phys, byte):
+    """Changes one byte of a running guest's physical memory through QEMU's debugger port (a socket path)."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(str(gdb))
+        for packet in ("Qqemu.PhyMemMode:1", f"M{phys:x},1:{byte:02x}", "D"):
+            s.sendall(f"${packet}#{sum(packet.encode()) & 0xFF:02x}".encode())
+            reply = b""
+            while b"$OK#9a" not in reply:
+                reply += s.recv(4096)
+                assert b"$E" not in reply, (packet, reply)
+            s.sendall(b"+")
 
 
 def save(path, data):

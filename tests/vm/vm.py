@@ -516,7 +516,7 @@ class Vm:
         stages    lists of steps or Stage objects; a stage finds the next one's initrd at NEXT_INITRD
         modules   names, for the first stage; binaries: dynamic programs that go to /bin; files: {guest: host or bytes}
         outputs   {name: host path}: what a step hands out with `send NAME < FILE`
-        monitor   {step name: [QEMU monitor commands]} said when that step starts
+        monitor   {step name: [QEMU monitor commands, or functions of the result so far]} when that step starts
         """
         stages = [s if isinstance(s, Stage) else Stage(list(s)) for s in stages]
         if not isinstance(kernel, Kernel):
@@ -554,7 +554,7 @@ class Vm:
             elif port == "results":
                 step = read_record(result, stages, line.strip(), at)
                 for command in monitor.get(step.name, ()) if step else ():
-                    say(command)
+                    command(result) if callable(command) else say(command)
 
         with slot():
             console, results, result.overdue, result.seconds = run_qemu(args, timeout, on_line, log=result.log)
