@@ -51,8 +51,8 @@ class Program:
     def __init__(self, path, folder):
         self.path, self.folder, self.runs = path, folder, 0
 
-    def __call__(self, *args, host=None, name="understudy", env=None, timeout=60, user=None, act=True):
-        """Runs it. host: a recorded machine; name: what it is called by; user: the uid it runs as; act: it may record calls."""
+    def __call__(self, *args, host=None, name="understudy", env=None, timeout=60, user=None, act=True, cwd=None):
+        """Runs it. host: a recorded machine; name: what it is called by; user: its uid; act: it may record calls."""
         self.runs += 1
         acts = self.folder / f"acts-{self.runs}"
         settings = {"UNDERSTUDY_ACT": f"record:{acts}" if act else "", "LC_ALL": "C.UTF-8", "COLUMNS": "100", **(env or {})}
@@ -60,7 +60,7 @@ class Program:
             settings["UNDERSTUDY_HOST"] = str(host)
         begin = time.monotonic()
         run = subprocess.run([name, *map(str, args)], executable=self.path, env=os.environ | settings, timeout=timeout,
-                             stdin=subprocess.DEVNULL, capture_output=True, user=user)
+                             stdin=subprocess.DEVNULL, capture_output=True, user=user, cwd=cwd)
         seconds = time.monotonic() - begin
         out, err = run.stdout.decode(errors="replace"), run.stderr.decode(errors="replace")
         assert run.returncode >= 0, f"ended by signal {-run.returncode}\n{err}"
