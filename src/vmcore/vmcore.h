@@ -196,4 +196,33 @@ struct us_log_stats {
 struct us_err *us_vmcore_log(const struct us_vmcore *core, const struct us_layout *layout,
 			     us_log_fn fn, void *data, struct us_log_stats *ret) us_must_check;
 
+/* What a log says about the end of its kernel, told record by record. Initialise with { 0 }. */
+struct us_panic {
+	struct us_pool pool; /* owns the texts; each is NULL where the log has none */
+	const char *panic;   /* behind "Kernel panic - not syncing: " */
+	const char *cause;   /* the first complaint of those that led there */
+	const char *comm, *hardware,
+		*ip; /* of "CPU: 1 PID: 70 Comm: sh", "Hardware name:", "RIP:" */
+	bool has_cpu;
+	uint64_t cpu, pid;
+	const char *trace[32]; /* the calls, innermost first */
+	size_t n_trace;
+	uint64_t cause_ns, panic_ns, last_ns; /* last: of the last record */
+	bool in_trace;                        /* private */
+};
+struct us_err *us_panic_look(struct us_panic *panic, const struct us_log_record *record)
+	us_must_check;
+void us_panic_deinit(struct us_panic *panic);
+
+/* The registers of one CPU, of an NT_PRSTATUS note. */
+struct us_cpu {
+	uint32_t pid;
+	const char *const *names; /* n of them */
+	uint64_t regs[40];
+	size_t n, ip, sp; /* which of them is the instruction, which the stack pointer */
+};
+/* False if note is none of x86_64's or arm64's. */
+bool us_vmcore_cpu(const struct us_vmcore *core, const struct us_vmcore_note *note,
+		   struct us_cpu *ret);
+
 #endif
