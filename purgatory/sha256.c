@@ -39,25 +39,30 @@ static inline uint32_t small1(uint32_t x)
 	return rotr(x, 17) ^ rotr(x, 19) ^ x >> 10;
 }
 
+/* The word of a round: from the message, or made of four that came before it. */
+#define LOAD(n) (w[n] = be32(p + 4 * (n)))
+#define NEXT(n)                                                                                    \
+	(w[n] += small0(w[((n) + 1) & 15]) + w[((n) + 9) & 15] + small1(w[((n) + 14) & 15]))
+
 /* One round; the eight names are rotated by the caller instead of moving values. */
-#define ROUND(a, b, c, d, e, f, g, h, i)                                                           \
+#define ROUND(a, b, c, d, e, f, g, h, k, word)                                                     \
 	do {                                                                                       \
 		uint32_t t_ = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + (g ^ (e & (f ^ g))) + \
-			      k256[i] + w[(i)&15];                                                 \
+			      (k) + (word);                                                        \
 		d += t_;                                                                           \
 		h = t_ + (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));     \
 	} while (0)
 
-#define EIGHT_ROUNDS(i)                                                                            \
+#define EIGHT_ROUNDS(k, n, WORD)                                                                   \
 	do {                                                                                       \
-		ROUND(a, b, c, d, e, f, g, h, (i) + 0);                                            \
-		ROUND(h, a, b, c, d, e, f, g, (i) + 1);                                            \
-		ROUND(g, h, a, b, c, d, e, f, (i) + 2);                                            \
-		ROUND(f, g, h, a, b, c, d, e, (i) + 3);                                            \
-		ROUND(e, f, g, h, a, b, c, d, (i) + 4);                                            \
-		ROUND(d, e, f, g, h, a, b, c, (i) + 5);                                            \
-		ROUND(c, d, e, f, g, h, a, b, (i) + 6);                                            \
-		ROUND(b, c, d, e, f, g, h, a, (i) + 7);                                            \
+		ROUND(a, b, c, d, e, f, g, h, (k)[(n) + 0], WORD((n) + 0));                        \
+		ROUND(h, a, b, c, d, e, f, g, (k)[(n) + 1], WORD((n) + 1));                        \
+		ROUND(g, h, a, b, c, d, e, f, (k)[(n) + 2], WORD((n) + 2));                        \
+		ROUND(f, g, h, a, b, c, d, e, (k)[(n) + 3], WORD((n) + 3));                        \
+		ROUND(e, f, g, h, a, b, c, d, (k)[(n) + 4], WORD((n) + 4));                        \
+		ROUND(d, e, f, g, h, a, b, c, (k)[(n) + 5], WORD((n) + 5));                        \
+		ROUND(c, d, e, f, g, h, a, b, (k)[(n) + 6], WORD((n) + 6));                        \
+		ROUND(b, c, d, e, f, g, h, a, (k)[(n) + 7], WORD((n) + 7));                        \
 	} while (0)
 
 static void blocks_plain(uint32_t *s, const uint8_t *p, size_t n)
@@ -66,14 +71,11 @@ static void blocks_plain(uint32_t *s, const uint8_t *p, size_t n)
 		uint32_t w[16], a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5],
 				g = s[6], h = s[7];
 
-		for (int i = 0; i < 16; i++)
-			w[i] = be32(p + 4 * i);
-		for (int i = 0; i < 64; i += 16) {
-			for (int k = 0; i && k < 16; k++)
-				w[k] += small0(w[(k + 1) & 15]) + w[(k + 9) & 15] +
-					small1(w[(k + 14) & 15]);
-			EIGHT_ROUNDS(i);
-			EIGHT_ROUNDS(i + 8);
+		EIGHT_ROUNDS(k256, 0, LOAD);
+		EIGHT_ROUNDS(k256, 8, LOAD);
+		for (const uint32_t *k = k256 + 16; k < k256 + 64; k += 16) {
+			EIGHT_ROUNDS(k, 0, NEXT);
+			EIGHT_ROUNDS(k, 8, NEXT);
 		}
 		s[0] += a;
 		s[1] += b;
