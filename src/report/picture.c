@@ -62,47 +62,6 @@ static bool is_placed(const struct picture *p, const struct us_segment *s)
 	return s->dest.size && (s->dest.start || !p->plan->predicted);
 }
 
-static void put_text(FILE *f, const char *s)
-{
-	for (; *s; s++) {
-		switch (*s) {
-		case '<':
-			fputs("&lt;", f);
-			break;
-		case '>':
-			fputs("&gt;", f);
-			break;
-		case '&':
-			fputs("&amp;", f);
-			break;
-		default:
-			fputc((unsigned char)*s < 0x20 || (unsigned char)*s >= 0x7f ? '?' : *s, f);
-		}
-	}
-}
-
-static void text(const struct picture *p, double x, double y, const char *style, const char *fmt,
-		 ...) us_printf(5, 6);
-static void text(const struct picture *p, double x, double y, const char *style, const char *fmt,
-		 ...)
-{
-	_us_text_deinit_ struct us_text t = { 0 };
-	va_list ap;
-
-	va_start(ap, fmt);
-	us_text_vadd(&t, fmt, ap);
-	va_end(ap);
-	fprintf(p->f, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, style);
-	put_text(p->f, t.failed || !t.s ? "" : t.s);
-	fputs("</text>\n", p->f);
-}
-
-static void box(const struct picture *p, double x, double y, double w, double h, const char *style)
-{
-	fprintf(p->f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" %s/>\n", x, y, w,
-		h, style);
-}
-
 static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -188,11 +147,11 @@ static void draw_hole(const struct picture *p, const struct stretch *s)
 {
 	double y = TOP + s->y;
 
-	box(p, MAP_X, y, MAP_WIDTH, s->h,
-	    "fill=\"#ffffff\" stroke=\"#aaaaaa\" stroke-dasharray=\"3 3\"");
+	us_svg_box(p->f, MAP_X, y, MAP_WIDTH, s->h,
+		   "fill=\"#ffffff\" stroke=\"#aaaaaa\" stroke-dasharray=\"3 3\"");
 	if (s->h >= 11)
-		text(p, MAP_X + MAP_WIDTH / 2.0, y + s->h / 2 + 3,
-		     "class=\"small\" text-anchor=\"middle\"", "nothing here");
+		us_svg_text(p->f, MAP_X + MAP_WIDTH / 2.0, y + s->h / 2 + 3,
+			    "class=\"small\" text-anchor=\"middle\"", "nothing here");
 }
 
 static void draw_kind(const struct picture *p, const struct us_map_entry *e)
@@ -202,10 +161,10 @@ static void draw_kind(const struct picture *p, const struct us_map_entry *e)
 
 	snprintf(style, sizeof(style), "fill=\"%s\" stroke=\"#777777\" stroke-width=\"0.6\"",
 		 kind_colour[e->kind]);
-	box(p, MAP_X, y, MAP_WIDTH, h, style);
+	us_svg_box(p->f, MAP_X, y, MAP_WIDTH, h, style);
 	if (h >= 12)
-		text(p, MAP_X + 6, y + (h > 40 ? 16 : h / 2 + 4), "class=\"small\"", "%s, %s",
-		     us_mem_kind_name(e->kind), us_text_size(e->range.size, size));
+		us_svg_text(p->f, MAP_X + 6, y + (h > 40 ? 16 : h / 2 + 4), "class=\"small\"",
+			    "%s, %s", us_mem_kind_name(e->kind), us_text_size(e->range.size, size));
 }
 
 static void draw_map(const struct picture *p)
@@ -222,8 +181,8 @@ static void draw_map(const struct picture *p)
 
 		if (y < free_from)
 			continue;
-		text(p, AXIS_X, y + 4, "class=\"address\" text-anchor=\"end\"", "0x%" PRIx64,
-		     p->borders[i]);
+		us_svg_text(p->f, AXIS_X, y + 4, "class=\"address\" text-anchor=\"end\"",
+			    "0x%" PRIx64, p->borders[i]);
 		fprintf(p->f,
 			"<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"#777777\"/>\n",
 			AXIS_X + 3, y, MAP_X, y);
@@ -285,17 +244,18 @@ static void draw_segment(const struct picture *p, const struct label *l)
 
 	snprintf(style, sizeof(style), "fill=\"%s\" stroke=\"#222222\" stroke-width=\"0.6\"",
 		 colour);
-	box(p, PLAN_X, y, PLAN_WIDTH, h, style);
+	us_svg_box(p->f, PLAN_X, y, PLAN_WIDTH, h, style);
 	fprintf(p->f,
 		"<polyline points=\"%d,%.1f %d,%.1f %d,%.1f\" fill=\"none\" stroke=\"%s\"/>\n",
 		PLAN_X + PLAN_WIDTH, l->wish, PLAN_X + PLAN_WIDTH + 14, l->wish, LABEL_X - 4, l->y,
 		colour);
-	text(p, LABEL_X, l->y - 1, "class=\"label\"", "%s: %s%s%s%s", us_segment_role_name(s->role),
-	     us_text_size(s->dest.size, size), s->bytes.n ? ", content " : "",
-	     s->bytes.n ? us_text_size(s->bytes.n, bytes) : "",
-	     s->hashed && p->plan->call == US_CALL_LOAD ? ", digest" : "");
-	text(p, LABEL_X, l->y + 12, "class=\"address\"", "0x%" PRIx64 " - 0x%" PRIx64,
-	     s->dest.start, us_range_end(s->dest) - 1);
+	us_svg_text(p->f, LABEL_X, l->y - 1, "class=\"label\"", "%s: %s%s%s%s",
+		    us_segment_role_name(s->role), us_text_size(s->dest.size, size),
+		    s->bytes.n ? ", content " : "",
+		    s->bytes.n ? us_text_size(s->bytes.n, bytes) : "",
+		    s->hashed && p->plan->call == US_CALL_LOAD ? ", digest" : "");
+	us_svg_text(p->f, LABEL_X, l->y + 12, "class=\"address\"", "0x%" PRIx64 " - 0x%" PRIx64,
+		    s->dest.start, us_range_end(s->dest) - 1);
 }
 
 static void draw_segments(const struct picture *p)
@@ -317,8 +277,8 @@ static void draw_legend(const struct picture *p)
 		if (!us_map_total(p->map, kind))
 			continue;
 		snprintf(style, sizeof(style), "fill=\"%s\" stroke=\"#777777\"", kind_colour[kind]);
-		box(p, x, y - 10, 14, 12, style);
-		text(p, x + 19, y, "class=\"small\"", "%s", us_mem_kind_name(kind));
+		us_svg_box(p->f, x, y - 10, 14, 12, style);
+		us_svg_text(p->f, x + 19, y, "class=\"small\"", "%s", us_mem_kind_name(kind));
 		x += 40 + 6.2 * (double)strlen(us_mem_kind_name(kind));
 		if (x > WIDTH - 160) {
 			x = MAP_X;
@@ -331,38 +291,29 @@ static void draw_heads(const struct picture *p)
 {
 	const struct us_plan *plan = p->plan;
 
-	text(p, 24, 28, "class=\"title\"", "%s, loaded by %s(2) for a %s",
-	     plan->image ? plan->image->path : "image", us_call_name(plan->call),
-	     us_purpose_name(plan->purpose));
-	text(p, 24, 48, "class=\"small\"",
-	     "Physical memory, low addresses at the top; heights grow with the logarithm of the "
-	     "size.%s",
-	     plan->predicted ? " The kernel places the segments itself: predicted." : "");
-	text(p, MAP_X, TOP - 14, "class=\"label\"", "%s",
-	     p->map->n ? "machine" : "machine: unknown");
-	text(p, PLAN_X, TOP - 14, "class=\"label\"", "plan");
+	us_svg_text(p->f, 24, 28, "class=\"title\"", "%s, loaded by %s(2) for a %s",
+		    plan->image ? plan->image->path : "image", us_call_name(plan->call),
+		    us_purpose_name(plan->purpose));
+	us_svg_text(
+		p->f, 24, 48, "class=\"small\"",
+		"Physical memory, low addresses at the top; heights grow with the logarithm of the "
+		"size.%s",
+		plan->predicted ? " The kernel places the segments itself: predicted." : "");
+	us_svg_text(p->f, MAP_X, TOP - 14, "class=\"label\"", "%s",
+		    p->map->n ? "machine" : "machine: unknown");
+	us_svg_text(p->f, PLAN_X, TOP - 14, "class=\"label\"", "plan");
 	for (size_t i = 0, k = 0; i < plan->n_segments; i++)
 		if (!is_placed(p, &plan->segments[i]))
-			text(p, LABEL_X, 62 + 13.0 * (double)k++, "class=\"small\"",
-			     "%s: the kernel decides where",
-			     us_segment_role_name(plan->segments[i].role));
+			us_svg_text(p->f, LABEL_X, 62 + 13.0 * (double)k++, "class=\"small\"",
+				    "%s: the kernel decides where",
+				    us_segment_role_name(plan->segments[i].role));
 }
 
 static void draw(const struct picture *p)
 {
 	int height = (int)(TOP + p->height + 80);
 
-	fprintf(p->f,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"%d\" "
-		"height=\"%d\" viewBox=\"0 0 %d %d\">\n",
-		WIDTH, height, WIDTH, height);
-	fputs("<style type=\"text/css\">text { font-family: sans-serif; fill: #222222; } "
-	      ".title { font-size: 16px; font-weight: bold; } .label { font-size: 12px; font-weight: "
-	      "bold; } .small { font-size: 11px; } .address { font-family: monospace; font-size: "
-	      "11px; }</style>\n",
-	      p->f);
-	box(p, 0, 0, WIDTH, height, "fill=\"#ffffff\"");
+	us_svg_open(p->f, WIDTH, height);
 	draw_heads(p);
 	draw_map(p);
 	draw_segments(p);

@@ -21,6 +21,13 @@ void us_out_head(struct us_out *out, const char *fmt, ...) us_printf(2, 3);
 #define US_SIZE_LONG 80
 const char *us_size_long(uint64_t bytes, char *buf);
 
+/* Pictures. style: attributes, class="small" and the like. What XML would take for markup is
+ * escaped. */
+void us_svg_open(FILE *f, int width, int height);
+void us_svg_text(FILE *f, double x, double y, const char *style, const char *fmt, ...)
+	us_printf(5, 6);
+void us_svg_box(FILE *f, double x, double y, double w, double h, const char *style);
+
 /* Add to obj; a NULL string becomes null. */
 void us_json_str(json_object *obj, const char *key, const char *s);
 void us_json_num(json_object *obj, const char *key, uint64_t v);
