@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pages that stay whatever their struct pages say: the kernel image, the page tables that lead
+ * there and to the struct pages, the struct pages themselves, and the stacks on which CPUs were
+ * when they stopped. All of them are found from the dump alone. Parts of the image are given back
+ * after boot (Linux 6.12 mm/init.c: free_kernel_image_pages) and may stay mapped; what is left of
+ * it is reserved, and the bit for that is the one that the pages of exported symbols share. Per-CPU
+ * areas need symbols that nothing exports; they rest on their struct pages, which are never of a
+ * class that is left out.
+ */
+#include "vmcore/pages-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define RANGES_MAX      (1u << 16)
+#define STACK_BYTES     (16u << 10)
+#define X86_IMAGE       0xffffffff80000000ull /* __START_KERNEL_map */
+#define X86_IMAGE_MAX   (1ll << 30)
+#define ARM64_IMAGE_MAX (128ull << 20)
+#define IMAGE_ALIGN     (64u << 10)
+#define FLAGS_AT_ONCE   16
+#define FLAGS_MASK      0xffffff /* above are zone, node and section */
+
+static int by_pfn(const void *a, const void *b)
+{
+	const struct us_pages *x = a, *y = b;
+
+	return (x->pfn > y->pfn) - (x->pfn < y->pfn);
+}
+
+static void merge(struct us_protected *list)
+{
+	size_t kept = 0;
+
+	if (!list->n)
+		return;
+	qsort(list->v, list->n, sizeof(*list->v), by_pfn);
+	for (size_t i = 1; i < list->n; i++) {
+		struct us_pages *last = &list->v[kept], next = list->v[i];
+		uint64_t end = next.pfn + next.count;
+
+		if (next.pfn > last->pfn + last->count)
+			list->v[++kept] = next;
+		else if (end > last->pfn + last->count)
+			last->count = end - last->pfn;
+	}
+	list->n = kept + 1;
+}
+
+static void add(struct us_protected *list, uint64_t pfn, uint64_t count)
+{
+	struct us_pages *last = list->n ? &list->v[list->n - 1] : NULL;
+
+	if (last && pfn == last->pfn + last->count) {
+		last->count += count;
+		return;
+	}
+	if (list->n == list->cap) {
+		struct us_pages *v;
+		size_t cap = list->cap ? 2 * list->cap : 256;
+
+		merge(list);
+		if (cap > RANGES_MAX && list->n > RANGES_MAX / 2)
+			list->full = true;
+		if (list->full || list->failed)
+			return;
+		v = cap > RANGES_MAX ? list->v : reallocarray(list->v, cap, sizeof(*v));
+		if (!v) {
+			list->failed = true;
+			return;
+		}
+		list->v = v;
+		list->cap = cap > RANGES_MAX ? list->cap : cap;
+	}
+	list->v[list->n++] = (struct us_pages){ pfn, count };
+}
+
+struct finder {
+	const struct us_vmcore *core;
+	const struct us_layout *layout;
+	struct us_page_map *map;
+	struct us_protected *list;
+	struct us_walker walker;
+	uint64_t reserved; /* the flag in struct page; 0 if not known */
+};
+
+static void add_table(void *data, uint64_t phys)
+{
+	struct finder *f = data;
+
+	add(f->list, phys >> f->core->page_shift, 1);
+}
+
+typedef void (*extent_fn)(struct finder *f, uint64_t pfn, uint64_t count);
+
+static void add_all(struct finder *f, uint64_t pfn, uint64_t count)
+{
+	add(f->list, pfn, count);
+}
+
+/* The pages of the image that were not given back. */
+static void add_reserved(struct finder *f, uint64_t pfn, uint64_t count)
+{
+	const struct us_page_rules *rules = &f->layout->rules;
+	uint8_t pages[FLAGS_AT_ONCE * US_STRUCT_PAGE_MAX];
+
+	while (count) {
+		size_t want = count < FLAGS_AT_ONCE ? count : FLAGS_AT_ONCE;
+		size_t n = us_page_map_read(f->map, pfn, want, pages);
+
+		for (size_t i = 0; i < want; i++) {
+			if (i >= n || (us_page_flags(rules, pages + i * rules->size) & f->reserved))
+				add(f->list, pfn + i, 1);
+		}
+		pfn += want;
+		count -= want;
+	}
+}
+
+/* fn for all that is mapped in [virt, virt + bytes); straight: only where virt - phys is this,
+ * unless 0. */
+static void each_mapped(struct finder *f, uint64_t virt, uint64_t bytes, uint64_t straight,
+			extent_fn fn)
+{
+	uint64_t end = virt + bytes, page = f->core->page_bytes;
+
+	while (virt < end) {
+		uint64_t phys, mapped;
+		struct us_err *err = us_walk(&f->walker, virt, &phys, &mapped);
+
+		if (mapped > end - virt)
+			mapped = end - virt;
+		if (!err && (!straight || virt - phys == straight))
+			fn(f, phys / page, (phys % page + mapped + page - 1) / page);
+		us_err_free(err);
+		virt += mapped;
+	}
+}
+
+/* The flag that all pages of exported symbols have; 0 if that is not exactly one. */
+static uint64_t reserved_flag(struct finder *f)
+{
+	static const char *const symbols[] = { "_stext",       "init_uts_ns",    "node_online_map",
+					       "init_top_pgt", "swapper_pg_dir", "kallsyms_names" };
+	const struct us_page_rules *rules = &f->layout->rules;
+	uint8_t page[US_STRUCT_PAGE_MAX];
+	uint64_t common = FLAGS_MASK, virt, phys, mapped;
+
+	for (size_t i = 0; i < us_array_size(symbols); i++) {
+		struct us_err *err;
+
+		if (!us_vmcoreinfo_symbol(f->core->info, symbols[i], &virt))
+			continue;
+		err = us_walk(&f->walker, virt, &phys, &mapped);
+		if (!err && us_page_map_read(f->map, phys >> f->core->page_shift, 1, page))
+			common &= us_page_flags(rules, page);
+		us_err_free(err);
+	}
+	return common & (common - 1) ? 0 : common;
+}
+
+static void add_image(struct finder *f)
+{
+	uint64_t stext, straight, bytes = ARM64_IMAGE_MAX, start;
+
+	if (!us_vmcoreinfo_symbol(f->core->info, "_stext", &stext))
+		return;
+	start = stext & ~(uint64_t)(IMAGE_ALIGN - 1);
+	straight = (uint64_t)f->layout->value[US_F_KIMAGE_VOFFSET]; /* among vmalloc's areas */
+	if (f->core->arch->id == US_ARCH_X86_64) {
+		int64_t size = X86_IMAGE_MAX;
+
+		(void)us_vmcoreinfo_number(f->core->info, "NUMBER", "KERNEL_IMAGE_SIZE", &size);
+		bytes = size <= 0 || size > X86_IMAGE_MAX ? X86_IMAGE_MAX : (uint64_t)size;
+		start = X86_IMAGE; /* up to the modules */
+		straight = 0;
+	}
+	f->reserved = reserved_flag(f);
+	each_mapped(f, start, bytes, straight, f->reserved ? add_reserved : add_all);
+}
+
+static void add_struct_pages(struct finder *f)
+{
+	struct us_page_map *map = f->map;
+	uint64_t next = 0;
+
+	for (size_t i = 0; i < f->core->n_ram; i++) {
+		uint64_t pfn = f->core->ram[i].start >> f->core->page_shift;
+		uint64_t last = (us_range_end(f->core->ram[i]) - 1) >> f->core->page_shift;
+		uint64_t section = pfn / map->section_pages;
+
+		if (!f->core->ram[i].size)
+			continue;
+		for (section = section > next ? section : next;
+		     section <= last / map->section_pages && !f->list->full; section++) {
+			uint64_t virt;
+
+			next = section + 1;
+			if (us_page_map_section(map, section, &virt))
+				each_mapped(f, virt, map->section_pages * f->layout->rules.size, 0,
+					    add_all);
+		}
+	}
+}
+
+/* The stack pointer in an NT_PRSTATUS: its registers start at 112 (struct elf_prstatus_common). */
+static void add_stacks(struct finder *f)
+{
+	bool x86 = f->core->arch->id == US_ARCH_X86_64;
+	uint64_t at = 112 + 8 * (x86 ? 19 : 31);
+	uint64_t bytes = f->core->page_bytes > STACK_BYTES ? f->core->page_bytes : STACK_BYTES;
+
+	for (size_t i = 0; i < f->core->n_notes; i++) {
+		const struct us_vmcore_note *note = &f->core->notes[i];
+		uint64_t sp;
+
+		if (note->type != 1 || strcmp(note->name, "CORE") != 0 ||
+		    !us_le64(note->desc, at, &sp) || !(sp >> 63))
+			continue;
+		each_mapped(f, sp & ~(bytes - 1), bytes, 0, add_all);
+	}
+}
+
+struct us_err *us_protect_find(const struct us_vmcore *core, const struct us_layout *layout,
+			       struct us_page_map *map, struct us_protected *ret)
+{
+	struct finder f = { .core = core, .layout = layout, .map = map, .list = ret };
+
+	*ret = (struct us_protected){ 0 };
+	US_TRY(us_walker_init(core, layout, &f.walker));
+	f.walker.on_table = add_table;
+	f.walker.data = &f;
+	add_image(&f);
+	add_stacks(&f);
+	add_struct_pages(&f);
+	us_walker_deinit(&f.walker);
+	merge(ret);
+	if (ret->failed) {
+		us_protected_deinit(ret);
+		return us_err_nomem();
+	}
+	return NULL;
+}
+
+void us_protected_deinit(struct us_protected *list)
+{
+	free(list->v);
+	*list = (struct us_protected){ 0 };
+}
