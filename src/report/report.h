@@ -7,6 +7,7 @@
 #define US_REPORT_REPORT_H
 
 #include "check/check.h"
+#include "dump/dump.h"
 #include "load/load.h"
 
 #include <json-c/json.h>
@@ -48,12 +49,30 @@ struct us_err *us_json_print(FILE *f, json_object *obj) us_must_check;
 struct us_err *us_picture_plan(FILE *f, const struct us_host *host, const struct us_plan *plan)
 	us_must_check;
 
-/* A progress that draws one line on a terminal after the first second, and nothing elsewhere. */
+/* What a dump was made of and how it went. */
+struct us_dump_report {
+	const struct us_vmcore *core;
+	const struct us_dump_wish *wish;
+	const struct us_dump_result *result;
+	const char *path;           /* NULL: an estimate */
+	const struct us_err *blind; /* why the pages' classes are not known, NULL if they are */
+	int exit;
+};
+void us_report_dump(struct us_out *out, const struct us_dump_report *report);
+json_object *us_json_dump(const struct us_dump_report *report);
+
+/*
+ * A progress that draws one line on a terminal after the first second, and nothing elsewhere. With
+ * fd >= 0 it writes JSON lines there as well, terminal or not, twice a second and when a stage
+ * begins or ends.
+ */
 struct us_progress_line {
 	struct us_progress p;
 	FILE *f;
-	uint64_t began_ms, drawn_ms;
-	bool visible;
+	int fd;
+	const char *what; /* the stage, and when it began */
+	uint64_t began_ms, stage_ms, drawn_ms, told_ms;
+	bool visible, draws;
 };
 void us_progress_line_init(struct us_progress_line *line, FILE *f);
 void us_progress_line_end(struct us_progress_line *line);
