@@ -41,8 +41,7 @@ static inline uint32_t small1(uint32_t x)
 
 /* The word of a round: from the message, or made of four that came before it. */
 #define LOAD(n) (w[n] = be32(p + 4 * (n)))
-#define NEXT(n)                                                                                    \
-	(w[n] += small0(w[((n) + 1) & 15]) + w[((n) + 9) & 15] + small1(w[((n) + 14) & 15]))
+#define NEXT(n) (w[n] += small0(w[((n) + 1) & 15]) + w[((n) + 9) & 15] + small1(w[((n) + 14) & 15]))
 
 /* One round; the eight names are rotated by the caller instead of moving values. */
 #define ROUND(a, b, c, d, e, f, g, h, k, word)                                                     \
