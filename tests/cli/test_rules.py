@@ -4,13 +4,33 @@
 Each case names a rule, a good and a bad situation. (Every rule has its unit cases beside it, src/check/test-*.c; here each
 area is walked from the files to the words.)
 """
+import lzma
+
 import pytest
 from hosts import put
 
 OLD = {"xloadflags": 0x13, "release": "4.9.0-probe"}
 CAPTURE = "".join(f"CONFIG_{s}=y\n" for s in (
     "64BIT X86_64 SMP CRASH_DUMP PROC_VMCORE KEXEC_CORE KEXEC KEXEC_FILE RELOCATABLE X86_5LEVEL BLK_DEV_INITRD RD_GZIP "
-    "RD_ZSTD EFI ACPI X86_X2APIC PROC_FS SYSFS").split())
+    "RD_ZSTD EFI ACPI X86_X2APIC PROC_FS SYSFS MODULES").split())
+
+
+def symbol(name, value):
+    """A change of the running kernel's configuration."""
+    def change(tree):
+        config = next(n for n in tree if n.startswith("boot/config-"))
+        lines = [line for line in tree[config].decode().splitlines() if f"CONFIG_{name}=" not in line]
+        lines.append(f"CONFIG_{name}={value}" if value != "n" else f"# CONFIG_{name} is not set")
+        tree[config] = ("\n".join(lines) + "\n").encode()
+        for n in [n for n in tree if n.endswith("kallsyms")]:
+            del tree[n]
+    return change
+
+
+def capture(**changes):
+    """The configuration of a capture kernel, with some symbols otherwise."""
+    lines = [line for line in CAPTURE.splitlines() if line.split("=")[0].removeprefix("CONFIG_") not in changes]
+    return "".join(f"{line}\n" for line in lines + [f"CONFIG_{k}={v}" for k, v in changes.items() if v != "n"])
 
 
 def case(machine="vm-4level", changes=(), words=(), **fields):
@@ -41,6 +61,25 @@ CASES = {
     "signature.not-pe": (case("vm-secureboot", words=["-s"]), case("vm-la57", words=["-s"])),
     # the command line
     "cmdline.too-long": (case(words=["--cmdline", "x" * 2100]), case(words=["--cmdline", "quiet"])),
+    "cmdline.no-root": (case(), case(words=["--cmdline", "root=/dev/vda1"])),
+    "cmdline.elfcorehdr-by-hand": (case(words=["--cmdline", "elfcorehdr=0x1000"]), case(words=["--cmdline", "quiet"])),
+    "cmdline.no-reset-devices": (case(words=["--crash", "--cmdline", "root=/dev/vda1"]),
+                                 case(words=["--crash", "--cmdline", "root=/dev/vda1 reset_devices"])),
+    # which system call there is
+    "syscall.no-kexec-load": (case(changes=[symbol("KEXEC", "n")], words=["-c"]), case(words=["-c"])),
+    "syscall.no-kexec-file-load": (case(changes=[symbol("KEXEC_FILE", "n")], words=["-s"]), case(words=["-s"])),
+    # memory
+    "memory.no-room": (case(words=["-c", "--mem-min", "3G"]), case(words=["-c"])),
+    "memory.init-size": (case(init_size=0x7f000000, words=["-c"]), case(words=["-c"])),
+    "e820.over-128": (case("vm-many-e820", words=["-s"]), case("vm-4level", words=["-s"])),
+    # firmware and devices
+    "firmware.efi-32bit": (case("vm-uefi", [put("sys/firmware/efi/fw_platform_size", "32\n")], ["-s"]), case("vm-uefi", words=["-s"])),
+    "host.xen": (case(changes=[put("sys/hypervisor/type", "xen\n"), put("sys/hypervisor/guest_type", "PV\n")]), case()),
+    # both sides of a crash
+    "panic-side.oops-continues": (case(words=["--crash"]), case(words=["--crash"], changes=[put("proc/sys/kernel/panic_on_oops", "1\n")])),
+    "capture.no-crash-dump": (case(words=["--crash"], config=capture(CRASH_DUMP="n")), case(words=["--crash"], config=capture())),
+    "capture.no-proc-vmcore": (case(words=["--crash"], config=capture(PROC_VMCORE="n")), case(words=["--crash"], config=capture())),
+    "capture.kasan": (case(words=["--crash"], config=capture(KASAN="y")), case(words=["--crash"], config=capture())),
     # the reservation
     "reservation.missing": (case("vm-no-crashkernel", words=["--crash"]), case("vm-la57", words=["--crash"])),
     # the distance between the two kernels
@@ -68,3 +107,31 @@ def test_rule_passes_without_the_cause(understudy, image, host, rule):
     r = judge(understudy, image, host, CASES[rule][1])
     finding = r.finding(rule)
     assert finding is None or finding["result"] == "pass", finding
+
+
+def initrd_check(understudy, image, host, *files):
+    words = [w for f in files for w in ("--initrd", f)]
+    return understudy("check", "--deep", "--json", *words, image(config=CAPTURE), host=host("vm-4level"))
+
+
+def test_modules_of_another_kernel_are_noticed(understudy, image, host, archive):
+    for release, result in (("5.10.0-other", "fail"), ("6.12.0-probe", "pass")):
+        files = ["lib", "lib/modules", f"lib/modules/{release}", f"lib/modules/{release}/x.ko"]
+        finding = initrd_check(understudy, image, host, archive(files=files)).finding("initrd.wrong-modules")
+        assert finding["result"] == result, finding
+        assert result == "pass" or release in finding["fact"]
+
+
+def test_a_damaged_initrd_is_noticed(understudy, image, host, archive):
+    whole = archive()
+    assert initrd_check(understudy, image, host, whole).finding("initrd.damaged")["result"] == "pass"
+    whole.write_bytes(b"070701zz" + whole.read_bytes()[8:])
+    r = initrd_check(understudy, image, host, whole)
+    assert r.status == 1 and r.finding("initrd.damaged")["result"] == "fail" and "0x0" in r.finding("initrd.damaged")["evidence"]
+
+
+def test_an_initrd_that_the_image_cannot_unpack_is_noticed(understudy, image, host, archive):
+    packed = archive()
+    packed.write_bytes(lzma.compress(packed.read_bytes(), check=lzma.CHECK_CRC32))
+    r = initrd_check(understudy, image, host, packed)
+    assert r.finding("initrd.codec-unsupported")["result"] == "fail" and "xz" in r.finding("initrd.codec-unsupported")["fact"]
