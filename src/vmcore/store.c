@@ -175,11 +175,12 @@ static struct us_blob map_part(const struct us_store *store, uint64_t off, uint6
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), start = us_align_down(off, page);
 	void *p = MAP_FAILED;
 
-	*ret_skip = off - start;
+	*ret_skip = 0;
 	if (store->fd >= 0 && !store->flattened && n >= MAP_FROM)
 		p = mmap(NULL, n + (off - start), PROT_READ, MAP_PRIVATE, store->fd, (off_t)start);
 	if (p == MAP_FAILED)
 		return (struct us_blob){ 0 };
+	*ret_skip = off - start;
 	return (struct us_blob){ .p = p, .n = n + (off - start), .mapped = n + (off - start) };
 }
 
