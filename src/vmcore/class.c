@@ -80,8 +80,8 @@ uint64_t us_page_flags(const struct us_page_rules *rules, const uint8_t *page)
 	return word(page, rules->flags);
 }
 
-struct us_page_says us_page_classify(const struct us_page_rules *rules, uint64_t pfn,
-				     const uint8_t *page, const uint8_t *second)
+static inline struct us_page_says judge(const struct us_page_rules *rules, uint64_t pfn,
+					const uint8_t *page, const uint8_t *second)
 {
 	uint64_t flags = word(page, rules->flags);
 	struct us_page_says says = { .class = US_CLASS_KEEP };
@@ -118,6 +118,30 @@ struct us_page_says us_page_classify(const struct us_page_rules *rules, uint64_t
 	else
 		says.class = used(rules, flags, page);
 	return says;
+}
+
+struct us_page_says us_page_classify(const struct us_page_rules *rules, uint64_t pfn,
+				     const uint8_t *page, const uint8_t *second)
+{
+	return judge(rules, pfn, page, second);
+}
+
+struct us_page_says us_page_classify_many(const struct us_page_rules *rules, uint64_t pfn,
+					  const uint8_t *pages, size_t n, size_t *ret_same)
+{
+	struct us_page_says first = judge(rules, pfn, pages, pages + rules->size);
+	size_t i = 1;
+
+	for (; i < n && first.order == 0; i++) {
+		struct us_page_says says;
+
+		pages += rules->size;
+		says = judge(rules, pfn + i, pages, pages + rules->size);
+		if (says.class != first.class || says.order)
+			break;
+	}
+	*ret_same = i;
+	return first;
 }
 
 /* ---- the rules of a kernel from its fields ---- */

@@ -18,9 +18,9 @@
 #define NODES_MAX       1024
 #define ZONES_MAX       8
 #define TYPES_MAX       16
-#define SAMPLES         1024 /* places ... */
-#define SAMPLE_PAGES    64   /* ... of so many struct pages */
-#define SAMPLE_IN_USE   16384
+#define SAMPLES         256 /* places ... */
+#define SAMPLE_PAGES    64  /* ... of so many struct pages */
+#define SAMPLE_IN_USE   4096
 #define FREE_SLACK      2048 /* pages on their way between counters and lists */
 #define FREE_SLACK_PART 20   /* and a twentieth */
 

@@ -98,6 +98,10 @@ void us_page_rules_make(struct us_layout *layout);
 struct us_page_says us_page_classify(const struct us_page_rules *rules, uint64_t pfn,
 				     const uint8_t *page, const uint8_t *second);
 
+/* The same for pages[0], of n with one more behind them: *ret_same of them say the same, each of
+ * itself alone (1 if pages[0] speaks for more than itself). */
+struct us_page_says us_page_classify_many(const struct us_page_rules *rules, uint64_t pfn,
+					  const uint8_t *pages, size_t n, size_t *ret_same);
 uint64_t us_page_flags(const struct us_page_rules *rules, const uint8_t *page);
 
 /* x86_64 and arm64: root and geometry from fields and loads. */

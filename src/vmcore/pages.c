@@ -101,49 +101,51 @@ static struct us_err *continue_run(struct scan *s, uint64_t *pfn, uint64_t end)
 
 /* ---- struct pages ---- */
 
-static enum us_page_class believed(struct scan *s, const struct us_page_says *says)
+static enum us_page_class believed(struct scan *s, enum us_page_class class, uint64_t count)
 {
 	struct us_gates *gates = &s->gates;
-	enum us_page_class class = says->class;
 
 	if (class == US_CLASS_FREE && !gates->distrust[class]) {
 		uint64_t so_far =
 			s->result->pages[class] + (s->run.class == class ? s->run.count : 0);
 
-		if (so_far + (1ull << says->order) > gates->free_limit) {
+		if (so_far + count > gates->free_limit) {
 			gates->distrust[class] = true;
 			us_text_add(&gates->notes,
-				    "free pages from pfn 0x%llx on are kept: more were found than "
-				    "the %llu that the kernel counts\n",
-				    (unsigned long long)s->run.pfn,
+				    "free pages from 0x%llx on are kept: more were found than the "
+				    "%llu that the kernel counts\n",
+				    (unsigned long long)(s->run.pfn << s->core->page_shift),
 				    (unsigned long long)gates->free_pages);
 		}
 	}
 	return gates->distrust[class] ? US_CLASS_KEEP : class;
 }
 
-/* One struct page: its run goes out as far as end, the rest waits in until. */
-static struct us_err *take(struct scan *s, uint64_t *pfn, uint64_t end, const uint8_t *page,
-			   const uint8_t *second)
+/* What the struct page of pfn says of count times its order goes out as far as end, the rest waits
+ * in until. */
+static struct us_err *take(struct scan *s, uint64_t *pfn, uint64_t end, struct us_page_says says,
+			   uint64_t count)
 {
-	struct us_page_says says = us_page_classify(&s->layout->rules, *pfn, page, second);
-
-	s->until = *pfn + (1ull << says.order);
-	s->until_class = believed(s, &says);
+	count <<= says.order;
+	s->until = *pfn + count;
+	s->until_class = believed(s, says.class, count);
 	return continue_run(s, pfn, end);
 }
 
-/* The struct pages in window, pfn's first. Ends before the last one: it may need its successor. */
+/* n struct pages, pfn's first. The last one is left: it may need its successor. */
 static struct us_err *scan_window(struct scan *s, uint64_t *pfn, uint64_t end, const uint8_t *p,
 				  uint64_t n)
 {
-	const uint32_t size = s->layout->rules.size;
 	uint64_t first = *pfn, last = first + n - 1;
 
-	while (*pfn < last && *pfn < end) {
-		const uint8_t *page = p + (*pfn - first) * size;
+	last = last < end ? last : end;
+	while (*pfn < last) {
+		size_t same;
+		struct us_page_says says = us_page_classify_many(
+			&s->layout->rules, *pfn, p + (*pfn - first) * s->layout->rules.size,
+			last - *pfn, &same);
 
-		US_TRY(take(s, pfn, end, page, page + size));
+		US_TRY(take(s, pfn, end, says, same));
 	}
 	return NULL;
 }
@@ -165,7 +167,8 @@ static struct us_err *scan_single(struct scan *s, uint64_t *pfn, uint64_t end, u
 	err = us_vmcore_read_virt(s->core, s->layout, virt + size, two + size, size);
 	second = !err;
 	us_err_free(err);
-	return take(s, pfn, end, two, second ? two + size : NULL);
+	return take(s, pfn, end,
+		    us_page_classify(&s->layout->rules, at, two, second ? two + size : NULL), 1);
 }
 
 /* Pages [pfn, end) of one section; virt: of pfn's struct page. */
