@@ -18,9 +18,10 @@
 #define NODES_MAX       1024
 #define ZONES_MAX       8
 #define TYPES_MAX       16
-#define SAMPLES         256 /* places ... */
-#define SAMPLE_PAGES    64  /* ... of so many struct pages */
-#define SAMPLE_IN_USE   4096
+#define SAMPLES         256  /* places ... */
+#define SAMPLE_PAGES    64   /* ... of so many struct pages */
+#define SAMPLE_USER     2048 /* with so many of them some slab must be seen */
+#define GOLDEN          2654435761u
 #define FREE_SLACK      2048 /* pages on their way between counters and lists */
 #define FREE_SLACK_PART 20   /* and a twentieth */
 
@@ -202,7 +203,7 @@ static void ask_protected(struct gate *g, const struct us_protected *list)
 }
 
 struct seen {
-	uint64_t in_use, slab;
+	uint64_t user, slab;
 };
 
 static void sample_at(struct gate *g, uint64_t pfn, uint64_t left, uint8_t *buf, struct seen *seen)
@@ -215,19 +216,18 @@ static void sample_at(struct gate *g, uint64_t pfn, uint64_t left, uint8_t *buf,
 		struct us_page_says says = us_page_classify(rules, pfn + i, page,
 							    i + 1 < n ? page + rules->size : NULL);
 
-		if (!says.tail && says.class != US_CLASS_FREE) {
-			seen->in_use++;
-			seen->slab += says.class == US_CLASS_SLAB;
-		}
+		seen->user += says.class == US_CLASS_USER;
+		seen->slab += says.class == US_CLASS_SLAB;
 	}
 }
 
-/* Slab occurs in any sample of a running kernel: if it does not, it hides in another class. */
+/* Slab occurs in any large sample of a running kernel: if it does not, it hides among what looks
+ * like user pages. The places are spread without a rhythm, since memory has many. */
 static void ask_sample(struct gate *g)
 {
 	const struct us_page_rules *rules = &g->layout->rules;
 	_us_free_ uint8_t *buf = malloc((size_t)SAMPLE_PAGES * rules->size);
-	uint64_t pages = 0, step, skip = 0;
+	uint64_t pages = 0, step, skip = 0, place = 0;
 	struct seen seen = { 0 };
 
 	if (!buf)
@@ -244,11 +244,15 @@ static void ask_sample(struct gate *g)
 		uint64_t first = g->core->ram[i].start >> g->core->page_shift;
 		uint64_t count = g->core->ram[i].size >> g->core->page_shift;
 
-		for (; skip < count; skip += step)
-			sample_at(g, first + skip, count - skip, buf, &seen);
+		for (; skip < count; skip += step) {
+			uint64_t at = skip + ++place * GOLDEN % step / SAMPLE_PAGES * SAMPLE_PAGES;
+
+			if (at < count)
+				sample_at(g, first + at, count - at, buf, &seen);
+		}
 		skip -= count;
 	}
-	g->gates->slab_ok = seen.slab ? US_YES : seen.in_use < SAMPLE_IN_USE ? US_UNKNOWN : US_NO;
+	g->gates->slab_ok = seen.slab ? US_YES : seen.user < SAMPLE_USER ? US_UNKNOWN : US_NO;
 	if (g->gates->slab_ok == US_NO)
 		distrust(g, US_CLASS_USER, "no slab page was found in a large sample");
 }
@@ -284,6 +288,18 @@ enum us_tri us_gates_free_ok(struct us_gates *gates, uint64_t found, uint64_t un
 		return found <= gates->free_limit ? US_YES : US_NO;
 	us_text_add(&gates->notes, "%llu of %llu free pages were recognised; the others are kept\n",
 		    (unsigned long long)found, (unsigned long long)gates->free_pages);
+	return US_NO;
+}
+
+enum us_tri us_gates_slab_ok(struct us_gates *gates, uint64_t slab, uint64_t user)
+{
+	if (gates->slab_ok != US_UNKNOWN)
+		return gates->slab_ok;
+	if (slab)
+		return US_YES;
+	if (user < SAMPLE_USER)
+		return US_UNKNOWN;
+	us_text_add(&gates->notes, "there is no slab page: it may be among user pages\n");
 	return US_NO;
 }
 

@@ -66,6 +66,7 @@ void us_gates_find(const struct us_vmcore *core, const struct us_layout *layout,
 		   struct us_page_map *map, const struct us_protected *list, struct us_gates *ret);
 /* After it: what the numbers say. */
 enum us_tri us_gates_free_ok(struct us_gates *gates, uint64_t found, uint64_t unreadable);
+enum us_tri us_gates_slab_ok(struct us_gates *gates, uint64_t slab, uint64_t user);
 void us_gates_deinit(struct us_gates *gates);
 
 #endif

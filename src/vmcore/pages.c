@@ -298,7 +298,8 @@ static struct us_err *scan_all(struct scan *s)
 	US_TRY(flush(s));
 	s->result->free_ok =
 		us_gates_free_ok(&s->gates, s->result->pages[US_CLASS_FREE], s->result->unreadable);
-	s->result->slab_ok = s->gates.slab_ok;
+	s->result->slab_ok = us_gates_slab_ok(&s->gates, s->result->pages[US_CLASS_SLAB],
+					      s->result->pages[US_CLASS_USER]);
 	return NULL;
 }
 
