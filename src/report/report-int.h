@@ -41,6 +41,7 @@ json_object *us_json_item(json_object *list);
 /* {"schema": "understudy.WHAT/1"} */
 json_object *us_json_new(const char *what);
 
+const char *us_class_words(enum us_page_class class); /* "page cache" */
 const char *us_purpose_name(enum us_purpose purpose); /* "reboot", "crash" */
 const char *us_call_name(enum us_call call);          /* "kexec_file_load", "kexec_load", "auto" */
 const char *us_result_name(enum us_result result);    /* "pass", "fail", "unknown", "n/a" */

@@ -61,6 +61,54 @@ struct us_dump_report {
 void us_report_dump(struct us_out *out, const struct us_dump_report *report);
 json_object *us_json_dump(const struct us_dump_report *report);
 
+enum us_log_form { US_LOG_TEXT, US_LOG_PLAIN, US_LOG_JSON }; /* PLAIN: as vmcore-dmesg has it */
+/* The kernel log, printed as it comes: begin, each record, end. */
+struct us_log_report {
+	struct us_out out; /* verbose: facility, level and caller in front of each line */
+	enum us_log_form form;
+	unsigned int level; /* records above are left out: 7 shows all */
+	uint64_t zero_ns;   /* what time it was at 0, since 1970; 0: times since boot are shown */
+	uint64_t shown;
+	bool hidden, line_open; /* private */
+};
+struct us_err *us_log_report_begin(struct us_log_report *r, const struct us_vmcore *core)
+	us_must_check;
+struct us_err *us_log_report_record(void *report, const struct us_log_record *record)
+	us_must_check; /* a us_log_fn */
+struct us_err *us_log_report_end(struct us_log_report *r, const struct us_log_stats *stats,
+				 const struct us_err *problem) us_must_check;
+const char *us_log_level_name(unsigned int level);
+/* "warning" or "4"; false if it is no level. */
+bool us_log_level_parse(const char *words, unsigned int *ret);
+
+/* What can be said about a dump. */
+struct us_info {
+	const struct us_vmcore *core;
+	const struct us_panic *panic;
+	const struct us_log_stats *log;
+	const struct us_scan *scan;                      /* NULL: not known */
+	const struct us_err *log_problem, *scan_problem; /* why not; NULL if it is known */
+	uint64_t states[US_PAGE_LOST + 1];               /* pages of memory by enum us_page_state */
+	bool states_known;
+	int exit;
+};
+void us_report_info(struct us_out *out, const struct us_info *info);
+json_object *us_json_info(const struct us_info *info);
+
+void us_report_verify(struct us_out *out, const struct us_vmcore *core,
+		      const struct us_verify_result *result);
+json_object *us_json_verify(const struct us_vmcore *core, const struct us_verify_result *result,
+			    int status);
+
+/* Memory by class, gathered during a scan (us_memory_picture_run is a us_run_fn) and drawn as SVG. */
+struct us_memory_picture;
+struct us_err *us_memory_picture_new(const struct us_vmcore *core, struct us_memory_picture **ret)
+	us_must_check;
+struct us_err *us_memory_picture_run(void *picture, const struct us_run *run) us_must_check;
+struct us_err *us_memory_picture_draw(FILE *f, const struct us_memory_picture *picture,
+				      const struct us_info *info) us_must_check;
+void us_memory_picture_free(struct us_memory_picture *picture);
+
 /*
  * A progress that draws one line on a terminal after the first second, and nothing elsewhere. With
  * fd >= 0 it writes JSON lines there as well, terminal or not, twice a second and when a stage
