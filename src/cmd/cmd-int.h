@@ -131,11 +131,24 @@ struct us_err *us_work_commit(struct us_work *w, struct us_outcome *ret) us_must
 /* The crash kernel was unloaded: what was noted for putting it back is void. */
 void us_forget_armed(const struct us_machine *m);
 
+/* A dump and the kernel in it, for log, info and vmcore-dmesg. */
+struct us_opened {
+	struct us_vmcore *core;
+	struct us_layout *layout; /* NULL: layout_problem says why */
+	struct us_err *layout_problem;
+};
+struct us_err *us_opened_open(char *const *paths, size_t n, struct us_opened *ret) us_must_check;
+void us_opened_deinit(struct us_opened *opened);
+#define _us_opened_deinit_ __attribute__((cleanup(us_opened_deinit)))
+/* The kernel log, printed by report. What the log is damaged in gives US_EXIT_BLOCKED. */
+int us_log_print(const struct us_opened *opened, struct us_log_report *report);
+
 /* Print obj to stdout; its failure is the exit status, else status. */
 int us_cmd_json(json_object *obj, int status);
 /* The bash completion for all commands, and the OPTIONS section of a command's manual page. */
 void us_complete_bash(FILE *f, const struct us_cmd *const *commands);
 void us_options_scd(FILE *f, const struct us_cmd *cmd);
-extern const struct us_cmd us_cmd_kexec; /* only its table is used: see us_compat_kexec() */
+/* Of the drop-in names only the tables are used: see us_compat_kexec() and the like. */
+extern const struct us_cmd us_cmd_kexec, us_cmd_vmcore_dmesg;
 
 #endif

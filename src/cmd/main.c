@@ -6,24 +6,33 @@
 #include <string.h>
 
 static const struct us_cmd *const commands[] = {
-	&us_cmd_inspect, &us_cmd_check,  &us_cmd_load,     &us_cmd_exec,
-	&us_cmd_unload,  &us_cmd_status, &us_cmd_snapshot, NULL,
+	&us_cmd_inspect, &us_cmd_check,    &us_cmd_load, &us_cmd_exec, &us_cmd_unload,
+	&us_cmd_status,  &us_cmd_snapshot, &us_cmd_log,  &us_cmd_info, NULL,
+};
+
+/* Other programs' names, with other programs' options. */
+static const struct {
+	const struct us_cmd *cmd;
+	int (*run)(int argc, char **argv);
+} dropins[] = {
+	{ &us_cmd_kexec, us_compat_kexec },
+	{ &us_cmd_vmcore_dmesg, us_compat_vmcore_dmesg },
 };
 
 static void help(FILE *f)
 {
-	fprintf(f,
-		"usage: understudy COMMAND [OPTIONS]\n"
-		"Start one Linux kernel from another: say first whether it can, and why not.\n\n");
+	fprintf(f, "usage: understudy COMMAND [OPTIONS]\n"
+		   "Start one Linux kernel from another: say first whether it can, and why not;\n"
+		   "and save what a crash leaves behind.\n\n");
 	for (const struct us_cmd *const *c = commands; *c; c++)
-		fprintf(f, "  %-9s %-6s %s\n", (*c)->name, (*c)->args ? (*c)->args : "",
+		fprintf(f, "  %-9s %-10s %s\n", (*c)->name, (*c)->args ? (*c)->args : "",
 			(*c)->brief);
-	fprintf(f,
-		"\n"
-		"understudy COMMAND --help tells the options of one command.\n"
-		"Exit status: 0 fine, 1 a blocking finding, 2 usage, 3 could not find out,\n"
-		"4 the kernel refused.\n"
-		"Called by the name kexec it takes the options of kexec-tools (kexec --help).\n");
+	fprintf(f, "\n"
+		   "understudy COMMAND --help tells the options of one command.\n"
+		   "Exit status: 0 fine, 1 a blocking finding, 2 usage, 3 could not find out,\n"
+		   "4 the kernel refused.\n"
+		   "Called by the name kexec or vmcore-dmesg it takes the options of that program\n"
+		   "(kexec --help).\n");
 }
 
 static int run(const struct us_cmd *cmd, int argc, char **argv)
@@ -70,8 +79,9 @@ static bool dump(const char *word)
 	for (const struct us_cmd *const *c = commands; *c; c++)
 		if (!strcmp(name, (*c)->name))
 			us_options_scd(stdout, *c);
-	if (!strcmp(name, us_cmd_kexec.name))
-		us_options_scd(stdout, &us_cmd_kexec);
+	for (size_t i = 0; i < us_array_size(dropins); i++)
+		if (!strcmp(name, dropins[i].cmd->name))
+			us_options_scd(stdout, dropins[i].cmd);
 	return true;
 }
 
@@ -98,8 +108,9 @@ int main(int argc, char **argv)
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash ? slash + 1 : argc ? argv[0] : "";
 
-	if (!strcmp(name, "kexec"))
-		return us_compat_kexec(argc, argv);
+	for (size_t i = 0; i < us_array_size(dropins); i++)
+		if (!strcmp(name, dropins[i].cmd->name))
+			return dropins[i].run(argc, argv);
 	if (argc < 2) {
 		help(stderr);
 		return US_EXIT_USAGE;

@@ -29,6 +29,12 @@ static const struct {
 	[US_CLASS_POISON] = { "poisoned", 0 },
 };
 
+/* From what every dump has to what hardly any has. */
+const enum us_page_class us_class_order[US_CLASS_COUNT] = {
+	US_CLASS_PROTECTED,     US_CLASS_SLAB, US_CLASS_KEEP,    US_CLASS_USER,   US_CLASS_CACHE,
+	US_CLASS_CACHE_PRIVATE, US_CLASS_FREE, US_CLASS_OFFLINE, US_CLASS_POISON,
+};
+
 const char *us_class_words(enum us_page_class class)
 {
 	return classes[class].words;
@@ -142,8 +148,18 @@ static void registers(struct us_out *out, const struct us_cpu *cpu)
 			cpu->regs[i], i % 3 == 2 || i + 1 == cpu->n ? "\n" : "");
 }
 
+/* QEMU writes the CPU's number plus one where the kernel writes the task. */
+static bool is_by_qemu(const struct us_vmcore *core)
+{
+	for (size_t i = 0; i < core->n_notes; i++)
+		if (!strcmp(core->notes[i].name, "QEMU"))
+			return true;
+	return false;
+}
+
 static void cpus(struct us_out *out, const struct us_vmcore *core)
 {
+	bool by_qemu = is_by_qemu(core);
 	size_t n = 0;
 
 	us_out_head(out, "CPUs");
@@ -154,9 +170,9 @@ static void cpus(struct us_out *out, const struct us_vmcore *core)
 		if (!us_vmcore_cpu(core, &core->notes[i], &cpu))
 			continue;
 		snprintf(label, sizeof(label), "registers %zu", n++);
-		us_out_row(out, label, "task %u, %s 0x%016" PRIx64 ", %s 0x%016" PRIx64, cpu.pid,
-			   cpu.names[cpu.ip], cpu.regs[cpu.ip], cpu.names[cpu.sp],
-			   cpu.regs[cpu.sp]);
+		us_out_row(out, label, "%s %u, %s 0x%016" PRIx64 ", %s 0x%016" PRIx64,
+			   by_qemu ? "CPU" : "task", cpu.pid - by_qemu, cpu.names[cpu.ip],
+			   cpu.regs[cpu.ip], cpu.names[cpu.sp], cpu.regs[cpu.sp]);
 		if (out->verbose)
 			registers(out, &cpu);
 	}
@@ -176,19 +192,20 @@ static void memory(struct us_out *out, const struct us_info *info)
 	}
 	for (int c = 0; c < US_CLASS_COUNT; c++)
 		total += info->scan->pages[c];
-	for (int c = 0; c < US_CLASS_COUNT; c++) {
+	for (int i = 0; i < US_CLASS_COUNT; i++) {
+		enum us_page_class c = us_class_order[i];
 		uint64_t pages = info->scan->pages[c];
 		char size[US_TEXT_SIZE_MAX];
 
 		if (!pages)
 			continue;
-		fprintf(out->f, "  %s%-30s%s %12s %6.1f %%  %s\n", us_out_colour(out, US_DIM),
+		fprintf(out->f, "  %s%-30s%s %12s %6.1f %%%s\n", us_out_colour(out, US_DIM),
 			classes[c].words, us_out_colour(out, US_PLAIN),
 			us_text_size(pages * page, size),
 			total ? 100.0 * (double)pages / (double)total : 0,
 			info->core->dump_level > 0 &&
 					classes[c].levels & (unsigned int)info->core->dump_level
-				? "left out"
+				? "  left out"
 				: "");
 	}
 	if (info->scan->unreadable)
@@ -239,6 +256,7 @@ static void json_crash(json_object *obj, const struct us_info *info)
 static void json_cpus(json_object *obj, const struct us_vmcore *core)
 {
 	json_object *list = us_json_list(obj, "cpus");
+	bool by_qemu = is_by_qemu(core);
 
 	for (size_t i = 0; i < core->n_notes; i++) {
 		json_object *item, *regs;
@@ -247,7 +265,9 @@ static void json_cpus(json_object *obj, const struct us_vmcore *core)
 		if (!us_vmcore_cpu(core, &core->notes[i], &cpu))
 			continue;
 		item = us_json_item(list);
-		us_json_num(item, "pid", cpu.pid);
+		json_object_object_add(item, by_qemu ? "cpu" : "pid",
+				       json_object_new_uint64(cpu.pid - by_qemu));
+		json_object_object_add(item, by_qemu ? "pid" : "cpu", NULL);
 		regs = us_json_sub(item, "registers");
 		for (size_t r = 0; r < cpu.n; r++)
 			us_json_num(regs, cpu.names[r], cpu.regs[r]);

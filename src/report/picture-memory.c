@@ -44,12 +44,6 @@ static const char *const colours[US_CLASS_COUNT] = {
 	[US_CLASS_POISON] = "#d62728",
 };
 
-/* From what every dump has to what hardly any has. */
-static const enum us_page_class order[US_CLASS_COUNT] = {
-	US_CLASS_PROTECTED,     US_CLASS_SLAB, US_CLASS_KEEP,    US_CLASS_USER,   US_CLASS_CACHE,
-	US_CLASS_CACHE_PRIVATE, US_CLASS_FREE, US_CLASS_OFFLINE, US_CLASS_POISON,
-};
-
 struct us_err *us_memory_picture_new(const struct us_vmcore *core, struct us_memory_picture **ret)
 {
 	struct us_memory_picture *p = calloc(1, sizeof(*p));
@@ -129,13 +123,14 @@ static void draw_bar(FILE *f, const uint64_t counts[US_CLASS_COUNT])
 	       scale = (double)(WIDTH - 2 * MARGIN) / (double)(sum(counts) + !sum(counts));
 
 	for (int i = 0; i < US_CLASS_COUNT; i++) {
-		double w = (double)counts[order[i]] * scale;
+		double w = (double)counts[us_class_order[i]] * scale;
 		char style[80];
 
 		if (w <= 0)
 			continue;
 		snprintf(style, sizeof(style),
-			 "fill=\"%s\" stroke=\"#777777\" stroke-width=\"0.5\"", colours[order[i]]);
+			 "fill=\"%s\" stroke=\"#777777\" stroke-width=\"0.5\"",
+			 colours[us_class_order[i]]);
 		us_svg_box(f, x, BAR_Y, w, BAR_H, style);
 		if (w > 60)
 			us_svg_text(f, x + w / 2, BAR_Y + BAR_H / 2.0 + 4,
@@ -154,14 +149,16 @@ static double draw_legend(FILE *f, const uint64_t counts[US_CLASS_COUNT], uint32
 		double x = n % 2 ? WIDTH / 2.0 : MARGIN, y = LEGEND_Y + n / 2 * LEGEND_DY;
 		char style[64], size[US_TEXT_SIZE_MAX];
 
-		if (!counts[order[i]])
+		if (!counts[us_class_order[i]])
 			continue;
-		snprintf(style, sizeof(style), "fill=\"%s\" stroke=\"#777777\"", colours[order[i]]);
+		snprintf(style, sizeof(style), "fill=\"%s\" stroke=\"#777777\"",
+			 colours[us_class_order[i]]);
 		us_svg_box(f, x, y - 10, 14, 12, style);
-		us_svg_text(f, x + 20, y, "class=\"label\"", "%s", us_class_words(order[i]));
+		us_svg_text(f, x + 20, y, "class=\"label\"", "%s",
+			    us_class_words(us_class_order[i]));
 		us_svg_text(f, x + 220, y, "class=\"small\"", "%s, %.1f %%",
-			    us_text_size(counts[order[i]] * page_bytes, size),
-			    100.0 * (double)counts[order[i]] / (double)sum(counts));
+			    us_text_size(counts[us_class_order[i]] * page_bytes, size),
+			    100.0 * (double)counts[us_class_order[i]] / (double)sum(counts));
 		n++;
 	}
 	return (n + 1) / 2 * LEGEND_DY;
@@ -174,7 +171,7 @@ static void draw_cell(FILE *f, const uint64_t counts[US_CLASS_COUNT], double x, 
 	double base = y + CELL_H;
 
 	for (int i = 0; total && i < US_CLASS_COUNT; i++) {
-		double part = (double)counts[order[i]] / (double)total;
+		double part = (double)counts[us_class_order[i]] / (double)total;
 
 		if (part < PART_MIN)
 			continue;
@@ -183,8 +180,40 @@ static void draw_cell(FILE *f, const uint64_t counts[US_CLASS_COUNT], double x, 
 		fprintf(f,
 			"<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
 			"fill=\"%s\"/>\n",
-			x, base - part * CELL_H, CELL_W, part * CELL_H, colours[order[i]]);
+			x, base - part * CELL_H, CELL_W, part * CELL_H, colours[us_class_order[i]]);
 		base -= part * CELL_H;
+	}
+}
+
+/* The class that a cell is full of, but for parts that are not drawn; -1 if there is none. */
+static int full_of(const uint64_t counts[US_CLASS_COUNT])
+{
+	uint64_t total = sum(counts);
+
+	for (int c = 0; total && c < US_CLASS_COUNT; c++)
+		if ((double)counts[c] > (double)total * (1 - PART_MIN))
+			return c;
+	return -1;
+}
+
+/* Neighbours of one colour are one box. */
+static void draw_row(FILE *f, const struct us_memory_picture *p, uint64_t first, uint64_t end,
+		     double y)
+{
+	for (uint64_t i = first, n; i < end; i += n) {
+		double x = MAP_X + (double)(i - first) * CELL_W;
+		int class = full_of(p->cells[i]);
+		char style[32];
+
+		n = 1;
+		if (class < 0) {
+			draw_cell(f, p->cells[i], x, y);
+			continue;
+		}
+		while (i + n < end && full_of(p->cells[i + n]) == class)
+			n++;
+		snprintf(style, sizeof(style), "fill=\"%s\"", colours[class]);
+		us_svg_box(f, x, y, (double)n * CELL_W, CELL_H, style);
 	}
 }
 
@@ -208,14 +237,15 @@ static void draw_map(FILE *f, const struct us_memory_picture *p, double top)
 
 	us_svg_box(f, MAP_X, top, COLUMNS * CELL_W, (double)rows * CELL_H,
 		   "fill=\"#ffffff\" stroke=\"#aaaaaa\"");
-	for (uint64_t row = 0; row < rows; row++)
+	for (uint64_t row = 0; row < rows; row++) {
+		uint64_t end = (row + 1) * COLUMNS;
+
+		draw_row(f, p, row * COLUMNS, end < used ? end : used, top + (double)row * CELL_H);
 		if (row % 2 == 0)
 			us_svg_text(f, MAP_X - 8, top + (double)row * CELL_H + 10,
 				    "class=\"address\" text-anchor=\"end\"", "0x%" PRIx64,
 				    address_of(p, row * COLUMNS * p->per_cell));
-	for (uint64_t i = 0; i < used && i < CELLS; i++)
-		draw_cell(f, p->cells[i], MAP_X + (double)(i % COLUMNS) * CELL_W,
-			  top + (double)(i / COLUMNS) * CELL_H);
+	}
 }
 
 /* Where a range of memory ends and the next one begins. */

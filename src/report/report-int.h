@@ -41,6 +41,7 @@ json_object *us_json_item(json_object *list);
 /* {"schema": "understudy.WHAT/1"} */
 json_object *us_json_new(const char *what);
 
+extern const enum us_page_class us_class_order[US_CLASS_COUNT];
 const char *us_class_words(enum us_page_class class); /* "page cache" */
 const char *us_purpose_name(enum us_purpose purpose); /* "reboot", "crash" */
 const char *us_call_name(enum us_call call);          /* "kexec_file_load", "kexec_load", "auto" */

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* A complaint older than this did not lead to the panic. */
-#define LEADS_NS UINT64_C(60000000000)
+#define LEADS_NS UINT64_C(10000000000)
 
 static const char *const complaints[] = {
 	"BUG: ",
@@ -29,16 +29,19 @@ static const char *const complaints[] = {
 	"traps: PANIC: ",
 	"PANIC: ",
 	"WARNING: ",
-	"watchdog: ",
-	"NMI watchdog: ",
+	"watchdog: BUG: ",
+	"watchdog: Watchdog detected",
+	"NMI watchdog: BUG: ",
+	"NMI watchdog: Watchdog detected",
 	"INFO: task ",
 	"INFO: rcu",
 	"rcu: INFO: ",
-	"sysrq: ",
+	"sysrq: Trigger a crash",
+	"sysrq: SysRq : Trigger a crash",
 	"Out of memory",
 	"mce: [Hardware Error]",
 	"SError Interrupt",
-	"NMI: ",
+	"NMI: Not continuing",
 };
 
 static const char *behind(const char *line, const char *prefix)
@@ -147,8 +150,9 @@ static struct us_err *look_line(struct us_panic *p, const char *line, uint64_t n
 	return p->panic || p->cause ? look_place(p, line) : NULL;
 }
 
-struct us_err *us_panic_look(struct us_panic *panic, const struct us_log_record *record)
+struct us_err *us_panic_look(void *data, const struct us_log_record *record)
 {
+	struct us_panic *panic = data;
 	const char *text = (const char *)record->text.p;
 	size_t left = record->text.n;
 

@@ -210,8 +210,8 @@ struct us_panic {
 	uint64_t cause_ns, panic_ns, last_ns; /* last: of the last record */
 	bool in_trace;                        /* private */
 };
-struct us_err *us_panic_look(struct us_panic *panic, const struct us_log_record *record)
-	us_must_check;
+/* panic: a struct us_panic; this is a us_log_fn. */
+struct us_err *us_panic_look(void *panic, const struct us_log_record *record) us_must_check;
 void us_panic_deinit(struct us_panic *panic);
 
 /* The registers of one CPU, of an NT_PRSTATUS note. */
