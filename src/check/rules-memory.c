@@ -131,7 +131,7 @@ static enum us_result bad_segments(const struct us_case *c, struct us_detail *d)
 	struct us_origin from;
 	const struct us_map *ram = us_ram(c->host, &from);
 
-	if (!c->plan)
+	if (!c->plan || c->plan->no_room) /* places are not all chosen: memory.no-room says it */
 		return US_NOT_APPLICABLE;
 	if (c->plan->n_segments > US_SEGMENTS_MAX) {
 		us_fact(d, "%zu segments, the kernel takes %d", c->plan->n_segments,

@@ -175,6 +175,11 @@ static void test_segments(void **state)
 		by_load(b);
 		plan->n_segments = 17;
 	});
+	SILENT("memory.bad-segments", "a plan without room has no places yet", {
+		by_load(b);
+		plan->no_room = "no memory is reserved";
+		plan->segments[0].dest.start = plan->segments[1].dest.start = 0;
+	});
 	PASSES("memory.bad-segments", "all fine", { by_load(b); });
 	PASSES("memory.bad-segments", "all fine in the reservation", {
 		on_crash(b);
