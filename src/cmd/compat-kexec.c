@@ -123,20 +123,40 @@ static struct us_err *check_refused(const struct opts *o)
 	return NULL;
 }
 
+/* The first word that is about loading, or NULL. */
+static const char *loading_word(const struct opts *o, const char *kernel)
+{
+	return o->initrd.n      ? "--initrd"
+	       : o->cmdline     ? "--append"
+	       : o->reuse       ? "--reuse-cmdline"
+	       : o->type        ? "--type"
+	       : o->no_checks   ? "--no-checks"
+	       : o->mem_min     ? "--mem-min"
+	       : o->mem_max     ? "--mem-max"
+	       : o->no_efi      ? "--noefi"
+	       : o->hotplug     ? "--hotplug"
+	       : o->no_cma      ? "--no-cma"
+	       : o->force_dtb   ? "--force-dtb"
+	       : o->fits_anyway ? "--args-linux, --elf64-core-headers or --reuse-video-type"
+	       : kernel         ? kernel
+				: NULL;
+}
+
 /* Options that contradict each other, or that do not belong to what is asked. */
 static struct us_err *check_together(const struct opts *o, const char *kernel)
 {
 	bool starts = o->exec || o->force;
 	const char *action = o->exec ? "-e" : o->unload ? "-u" : NULL;
-	const char *loads = o->initrd.n    ? "--initrd"
-			    : o->cmdline   ? "--append"
-			    : o->reuse     ? "--reuse-cmdline"
-			    : o->type      ? "--type"
-			    : o->no_checks ? "--no-checks"
-			    : o->mem_min   ? "--mem-min"
-			    : o->mem_max   ? "--mem-max"
-			    : kernel       ? kernel
-					   : NULL;
+	const char *loads = loading_word(o, kernel);
+	const char *asks = o->status ? "-S" : o->ckr_size ? "--print-ckr-size" : NULL;
+
+	if (asks && (loads || action || o->force))
+		return us_err_new(US_ERR_USAGE, "%s only tells: %s has no effect with it", asks,
+				  loads    ? loads
+				  : action ? action
+					   : "-f");
+	if (asks)
+		return NULL;
 
 	if (o->exec && o->unload)
 		return refuse("and -u exclude each other", "-e");
@@ -150,6 +170,11 @@ static struct us_err *check_together(const struct opts *o, const char *kernel)
 		return us_err_new(US_ERR_USAGE,
 				  "%s is for loading (-l, -p) and has no effect with %s", loads,
 				  action);
+	if (o->exec && !o->force && o->call)
+		return us_err_new(
+			US_ERR_USAGE,
+			"-e starts what is loaded: choosing kexec_%s has no effect with it",
+			strcmp(o->call, "auto") ? o->call : "load or kexec_file_load");
 	if (!starts && (o->no_ifdown || o->no_sync))
 		return refuse("has an effect with -e and -f only", o->no_sync ? "-y" : "-x");
 	if (o->hotplug && !o->panic)
@@ -336,7 +361,7 @@ static int run(const struct opts *o, const char *kernel)
 		       US_VERSION);
 		return US_EXIT_OK;
 	}
-	if (!err && !o->status && !o->ckr_size)
+	if (!err)
 		err = check_together(o, kernel);
 	if (err)
 		return us_cmd_fail(err, false);

@@ -86,10 +86,24 @@ def test_what_cannot_act_is_an_error_that_names_it(kexec, image, words):
     assert any(n in r.err for n in named), r.err
 
 
+@pytest.mark.parametrize("words", (
+    "-u --noefi", "-e --no-cma", "-u --force-dtb", "-u -p --hotplug", "-e --args-linux", "-e -c", "-S --initrd=x", "-S -u", "-S -f",
+    "--print-ckr-size --append=x"))
+def test_what_is_for_loading_is_an_error_elsewhere(kexec, host, words):
+    r = kexec(*words.split(), machine=host(MACHINE, hosts.put("sys/kernel/kexec_loaded", "1\n")))
+    assert r.status == 2 and "no effect with" in r.err and not r.acts, r.text
+
+
 @pytest.mark.parametrize("words", ("-s --noefi -l", "-s -i -l"))
 def test_what_acts_with_the_other_call_only_says_which(kexec, image, words):
     r = kexec(*words.split(), image())
     assert r.status == 2 and "kexec_load" in r.err and not r.acts
+
+
+def test_a_flag_that_the_kernel_lacks_is_a_reason(kexec, image):
+    r = kexec("-l", "--force-dtb", image())
+    assert r.status == 1 and not r.acts
+    assert "cannot hand over" in r.text and "call.no-plan" in r.text and "KEXEC_FILE_FORCE_DTB" in r.text
 
 
 def test_a_wrong_type_is_refused(kexec, image):
