@@ -21,7 +21,7 @@ struct us_rule_table {
 extern const struct us_rule_table us_rules_image, us_rules_paging, us_rules_security,
 	us_rules_signature, us_rules_cmdline, us_rules_memory, us_rules_reservation,
 	us_rules_firmware, us_rules_machine, us_rules_crash, us_rules_capture, us_rules_initrd,
-	us_rules_policy;
+	us_rules_policy, us_rules_call;
 
 #define US_X86     (US_ARCH_BIT(US_ARCH_X86_64) | US_ARCH_BIT(US_ARCH_I386))
 #define US_X86_64B US_ARCH_BIT(US_ARCH_X86_64)

@@ -14,7 +14,7 @@ static const struct us_rule_table *const tables[] = {
 	&us_rules_image,   &us_rules_paging, &us_rules_security,    &us_rules_signature,
 	&us_rules_cmdline, &us_rules_memory, &us_rules_reservation, &us_rules_firmware,
 	&us_rules_machine, &us_rules_crash,  &us_rules_capture,     &us_rules_initrd,
-	&us_rules_policy,
+	&us_rules_policy,  &us_rules_call,
 };
 
 const struct us_rule *us_rule_at(size_t i)
@@ -217,7 +217,7 @@ struct us_err *us_check(const struct us_case *c, struct us_verdict **ret)
 
 		f.result = judge(rule, c, &f.d);
 		f.severity = f.d.severity;
-		if (f.result == US_NOT_APPLICABLE)
+		if (f.result == US_NOT_APPLICABLE || (rule->last_resort && v->blocks))
 			continue;
 		if ((f.result == US_FAIL && (!f.d.fact || !f.d.evidence)) ||
 		    (f.result == US_CANNOT_TELL && !f.d.lets))

@@ -32,7 +32,7 @@ enum us_by { US_BY_ANY, US_BY_FILE, US_BY_LOAD };
 
 enum us_result { US_PASS, US_FAIL, US_CANNOT_TELL, US_NOT_APPLICABLE };
 
-/* How far the image may be from the running kernel (S17 of the requirements): off by default. */
+/* How far the image may be from the running kernel: off by default. */
 struct us_policy {
 	enum us_severity severity; /* US_WARN or US_BLOCK */
 	int max_major, max_minor;  /* distance allowed; -1 = any */
@@ -45,6 +45,7 @@ struct us_case {
 	const struct us_initrd *initrd;
 	const struct us_host *host;
 	const struct us_plan *plan;
+	const struct us_err *plan_problem; /* why there is no plan */
 	const struct us_wanted *wanted;
 	const struct us_policy *policy; /* NULL = no policy */
 	bool acting; /* a load by this very process follows: what it lacks itself (privileges)
@@ -73,6 +74,7 @@ struct us_rule {
 	const char *want; /* Kconfig want or NULL ("PROC_VMCORE=y"), judged on the role's kernel */
 	bool unknown_ok;  /* that a blocking rule cannot tell is ordinary (not root, not looked
 			     deep):  it is listed but does not count as blind */
+	bool last_resort; /* says something only where no other rule blocks */
 	const char *says, *fix, *see;
 	enum us_result (*test)(const struct us_case *c, struct us_detail *d); /* NULL if want */
 };

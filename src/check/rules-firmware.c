@@ -66,6 +66,10 @@ static enum us_result image_without_efi(const struct us_case *c, struct us_detai
 {
 	if (c->host->efi.v != US_YES)
 		return c->host->efi.v == US_NO ? US_PASS : us_missing(d, c->host->efi.o);
+	/* arch/x86/boot/header.S sets these only with CONFIG_EFI */
+	if (c->image->caps[US_CAP_EFI].v == US_UNKNOWN &&
+	    c->image->setup.xloadflags & (US_XLF_EFI_KEXEC | US_XLF_EFI_HANDOVER_64))
+		return US_PASS;
 	return us_judge_cap(c, d, US_CAP_EFI, US_NO);
 }
 

@@ -268,6 +268,17 @@ static enum us_result kind_not_for_load(const struct us_case *c, struct us_detai
 			  family(c->image->arch) != US_ARCH_X86_64);
 }
 
+static enum us_result config_doubtful(const struct us_case *c, struct us_detail *d)
+{
+	const char *note = c->image->kconfig_note;
+
+	if (c->image->kconfig) /* one was taken all the same */
+		d->severity = US_NOTE;
+	us_fact(d, "%s", note ? note : "nothing speaks against it");
+	us_read(d, "%s", c->image->path);
+	return us_fail_if(note);
+}
+
 static const struct us_rule rules[] = {
 	{
 		.id = "image.not-a-kernel",
@@ -331,6 +342,17 @@ static const struct us_rule rules[] = {
 		.fix = "Copy or install the image again",
 		.see = "arch/x86/boot/compressed/misc.c (Linux 6.12)",
 		.test = payload_damaged,
+	},
+	{
+		.id = "image.config-doubtful",
+		.severity = US_WARN,
+		.when = US_ON_BOTH,
+		.needs = US_NEEDS_IMAGE,
+		.says = "There is a doubt about the .config that the image is judged by",
+		.fix = "Name the .config that the image was built with (--config "
+		       "/boot/config-RELEASE), or none",
+		.see = "kernel/configs.c (Linux 6.12): IKCONFIG; understudy-check(1)",
+		.test = config_doubtful,
 	},
 	{
 		.id = "image.protocol-too-old",

@@ -92,6 +92,20 @@ static enum us_result reordered(const struct us_case *c, struct us_detail *d)
 	return us_fail_if(c->initrd->order_note);
 }
 
+static enum us_result microcode_late(const struct us_case *c, struct us_detail *d)
+{
+	for (size_t i = 0; i < c->initrd->n_parts; i++) {
+		const struct us_initrd_part *part = &c->initrd->parts[i];
+
+		if (!part->microcode_late)
+			continue;
+		us_fact(d, "archive %zu holds microcode and follows a compressed one", i + 1);
+		us_read(d, "offset 0x%" PRIx64 " of the initrd", part->offset);
+		return US_FAIL;
+	}
+	return US_PASS;
+}
+
 static const struct us_rule rules[] = {
 	{
 		.id = "initrd.damaged",
@@ -147,6 +161,19 @@ static const struct us_rule rules[] = {
 		.fix = "Name the microcode archive first",
 		.see = "Documentation/arch/x86/microcode.rst",
 		.test = reordered,
+	},
+	{
+		.id = "initrd.microcode-late",
+		.severity = US_NOTE,
+		.when = US_ON_BOTH,
+		.arch = US_X86,
+		.needs = US_NEEDS_INITRD,
+		.says = "The next kernel will not find the microcode in the initrd, which must stand "
+			"before everything compressed; it keeps what the processor has loaded now",
+		.fix = "Give the microcode as a file of its own, or make the initrd again "
+		       "(update-initramfs -u, dracut -f)",
+		.see = "Documentation/arch/x86/microcode.rst",
+		.test = microcode_late,
 	},
 };
 

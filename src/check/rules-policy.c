@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The one rule about versions as such: how far the image may be from the running kernel, if
- * somebody set such a policy. No kernel asks this; every real dependency has a rule of its own.
- * Without a policy a different version is never a finding.
+ * The two rules that come last. The one about versions as such: how far the image may be from the
+ * running kernel, if somebody set such a policy. No kernel asks this; every real dependency has a
+ * rule of its own. Without a policy a different version is never a finding. And the one for what
+ * only the planner knows (load/plan.c).
  */
 #include "check/check-int.h"
 
@@ -15,6 +16,17 @@ static bool allowed(const struct us_policy *policy, const char *release)
 		if (strcmp(policy->allow[i], release) == 0)
 			return true;
 	return false;
+}
+
+/* "1 major and any number of minor versions" */
+static const char *distance(const struct us_policy *p, struct us_pool *pool)
+{
+	const char *major =
+		p->max_major < 0 ? "any number of" : us_pool_format(pool, "%d", p->max_major);
+	const char *minor =
+		p->max_minor < 0 ? "any number of" : us_pool_format(pool, "%d", p->max_minor);
+
+	return us_pool_format(pool, "%s major and %s minor versions", major, minor);
 }
 
 static enum us_result beyond_policy(const struct us_case *c, struct us_detail *d)
@@ -34,10 +46,8 @@ static enum us_result beyond_policy(const struct us_case *c, struct us_detail *d
 	beyond = (p->max_major >= 0 && abs(image_major - host_major) > p->max_major) ||
 		 (p->max_minor >= 0 && image_major == host_major &&
 		  abs(image_minor - host_minor) > p->max_minor);
-	us_fact(d,
-		"the image is Linux %s, this kernel is %s; the policy allows %d major and %d minor "
-		"versions between them (-1: any)",
-		image, host, p->max_major, p->max_minor);
+	us_fact(d, "the image is Linux %s, this kernel is %s; the policy allows %s between them",
+		image, host, distance(p, d->pool));
 	us_read(d, "version string of %s; %s", c->image->path, us_path(c->host->release.o));
 	return us_fail_if(beyond && !allowed(p, image));
 }
@@ -57,3 +67,31 @@ static const struct us_rule rules[] = {
 };
 
 const struct us_rule_table us_rules_policy = US_RULE_TABLE(rules);
+
+/* The last word: whatever keeps a plan from being made, and no rule has a name for. */
+static enum us_result no_plan(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_err *err = c->plan_problem;
+
+	if (!c->plan && (!err || err->code != US_ERR_UNSUPPORTED))
+		return US_NOT_APPLICABLE; /* facts are missing: the rules that need them say so */
+	us_fact(d, "%s", c->plan ? "there is a plan" : err->text);
+	us_read(d, "the image, the options given and the running kernel");
+	return us_fail_if(!c->plan);
+}
+
+static const struct us_rule last_rules[] = {
+	{
+		.id = "call.no-plan",
+		.severity = US_BLOCK,
+		.when = US_ON_BOTH,
+		.last_resort = true,
+		.says = "The system call cannot do what was asked for",
+		.fix = "Leave the option out, choose the other system call (--call), or take "
+		       "another form of the image",
+		.see = "understudy-load(1)",
+		.test = no_plan,
+	},
+};
+
+const struct us_rule_table us_rules_call = US_RULE_TABLE(last_rules);

@@ -41,11 +41,26 @@ static enum us_result pid_namespace(const struct us_case *c, struct us_detail *d
 	return us_fail_if(c->host->init_pid_ns.v == US_NO);
 }
 
-static enum us_result no_call(const struct us_fact_tri *has, const char *name, const char *option,
-			      struct us_detail *d)
+/* A kernel without kexec: then there is no other call to turn to, and no limit on it to know. */
+static bool has_neither(const struct us_host *host)
+{
+	return host->has_kexec_load.v == US_NO && host->has_kexec_file_load.v == US_NO;
+}
+
+static enum us_result no_call(const struct us_host *host, const struct us_fact_tri *has,
+			      const char *name, const char *option, struct us_detail *d)
 {
 	if (!us_known(has->o))
 		return us_missing(d, has->o);
+	if (has_neither(host)) {
+		us_fact(d, "the running kernel has neither kexec_file_load (CONFIG_KEXEC_FILE) nor "
+			   "kexec_load (CONFIG_KEXEC)");
+		us_read(d, "%s; %s", us_path(host->has_kexec_file_load.o),
+			us_path(host->has_kexec_load.o));
+		us_remedy(d, "Boot a kernel with CONFIG_KEXEC_FILE=y or CONFIG_KEXEC=y: this one "
+			     "cannot load another in any way");
+		return US_FAIL;
+	}
 	us_fact(d, "the running kernel has %s%s (CONFIG_%s)", has->v == US_YES ? "" : "no ", name,
 		option);
 	us_read(d, "%s", us_path(has->o));
@@ -54,18 +69,20 @@ static enum us_result no_call(const struct us_fact_tri *has, const char *name, c
 
 static enum us_result no_file_load(const struct us_case *c, struct us_detail *d)
 {
-	return no_call(&c->host->has_kexec_file_load, "kexec_file_load", "KEXEC_FILE", d);
+	return no_call(c->host, &c->host->has_kexec_file_load, "kexec_file_load", "KEXEC_FILE", d);
 }
 
 static enum us_result no_load(const struct us_case *c, struct us_detail *d)
 {
-	return no_call(&c->host->has_kexec_load, "kexec_load", "KEXEC", d);
+	return no_call(c->host, &c->host->has_kexec_load, "kexec_load", "KEXEC", d);
 }
 
 static enum us_result load_disabled(const struct us_case *c, struct us_detail *d)
 {
 	const struct us_fact_u64 *f = &c->host->load_disabled;
 
+	if (has_neither(c->host))
+		return US_NOT_APPLICABLE;
 	if (!us_known(f->o))
 		return us_missing(d, f->o);
 	us_fact(d, "kernel.kexec_load_disabled = %" PRIu64, f->v);
@@ -79,6 +96,8 @@ static enum us_result limit(const struct us_case *c, struct us_detail *d, int64_
 	bool crash = c->purpose == US_CRASH;
 	const struct us_fact_i64 *f = crash ? &c->host->limit_panic : &c->host->limit_reboot;
 
+	if (has_neither(c->host))
+		return US_NOT_APPLICABLE;
 	if (!us_known(f->o))
 		return us_release_before(c->host->release.v, 6, 3) == US_YES ? US_NOT_APPLICABLE
 									     : us_missing(d, f->o);

@@ -187,7 +187,7 @@ static enum us_result unknown_signer(const struct us_case *c, struct us_detail *
 	if (!us_known(c->host->keys_from))
 		return us_missing(d, c->host->keys_from);
 	us_fact(d,
-		"signed by %s, issued by %s (key %s); none of the %zu keys of this kernel is that one",
+		"signed by %s, issued by %s (key %s), which is not among this kernel's keys (%zu)",
 		s->signer, s->issuer ? s->issuer : "nobody named",
 		has_text(s->authority_key_id) ? s->authority_key_id : "not named", c->host->n_keys);
 	us_read(d, "%s; %s", c->image->path, us_path(c->host->keys_from));

@@ -55,6 +55,16 @@ static void test_image_files(void **state)
 		{ image->payload_whole = US_UNKNOWN; });
 }
 
+static void test_image_config(void **state)
+{
+	struct bench *b = *state;
+
+	FAILS("image.config-doubtful", "of another image",
+	      { image->kconfig_note = "/tmp/config is not of this image"; });
+	PASSES("image.config-doubtful", "nothing noted", {});
+	PASSES("image.config-doubtful", "not looked into", { image->deep = false; });
+}
+
 static void test_image_headers(void **state)
 {
 	struct bench *b = *state;
@@ -264,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_image_files),
+		cmocka_unit_test(test_image_config),
 		cmocka_unit_test(test_image_headers),
 		cmocka_unit_test(test_image_placement_and_calls),
 		cmocka_unit_test(test_paging_marks),

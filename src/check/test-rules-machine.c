@@ -46,6 +46,12 @@ static void test_firmware(void **state)
 	});
 	FAILS("firmware.image-without-efi", "no EFI in it", { image->caps[US_CAP_EFI].v = US_NO; });
 	PASSES("firmware.image-without-efi", "EFI in it", {});
+	PASSES("firmware.image-without-efi", "not looked into, and the header shows it",
+	       { image->caps[US_CAP_EFI].v = US_UNKNOWN; });
+	UNKNOWN("firmware.image-without-efi", "the header shows nothing", {
+		image->caps[US_CAP_EFI].v = US_UNKNOWN;
+		image->setup.xloadflags = 0x63;
+	});
 }
 
 static void test_guests_and_hosts(void **state)
@@ -259,6 +265,9 @@ static void test_initrd(void **state)
 	FAILS("initrd.reordered", "microcode moved",
 	      { b->initrd.order_note = "ucode.img moved to the front"; });
 	PASSES("initrd.reordered", "as given", {});
+	FAILS("initrd.microcode-late", "behind a compressed archive",
+	      { b->parts[0].microcode_late = true; });
+	PASSES("initrd.microcode-late", "none, or in front", {});
 }
 
 static void test_policy(void **state)
@@ -282,6 +291,28 @@ static void test_policy(void **state)
 	});
 }
 
+static void test_no_plan(void **state)
+{
+	_us_err_free_ struct us_err *err = us_err_new(US_ERR_UNSUPPORTED, "no such flag");
+	_us_err_free_ struct us_err *denied = us_err_new(US_ERR_DENIED, "no memory map");
+	struct bench *b = *state;
+
+	FAILS("call.no-plan", "a flag that the kernel lacks", {
+		without_plan(b);
+		b->c.plan_problem = err;
+	});
+	PASSES("call.no-plan", "a plan", {});
+	SILENT("call.no-plan", "another rule says why", {
+		without_plan(b);
+		b->c.plan_problem = err;
+		host->load_disabled.v = 1;
+	});
+	SILENT("call.no-plan", "a fact is missing", {
+		without_plan(b);
+		b->c.plan_problem = denied;
+	});
+}
+
 static void test_every_rule_is_covered(void **state)
 {
 	bench_done(*state, &us_rules_firmware);
@@ -290,15 +321,21 @@ static void test_every_rule_is_covered(void **state)
 	bench_done(*state, &us_rules_capture);
 	bench_done(*state, &us_rules_initrd);
 	bench_done(*state, &us_rules_policy);
+	bench_done(*state, &us_rules_call);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_firmware),     cmocka_unit_test(test_guests_and_hosts),
-		cmocka_unit_test(test_devices),      cmocka_unit_test(test_panic_side),
-		cmocka_unit_test(test_capture_side), cmocka_unit_test(test_initrd),
-		cmocka_unit_test(test_policy),       cmocka_unit_test(test_every_rule_is_covered),
+		cmocka_unit_test(test_firmware),
+		cmocka_unit_test(test_guests_and_hosts),
+		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_panic_side),
+		cmocka_unit_test(test_capture_side),
+		cmocka_unit_test(test_initrd),
+		cmocka_unit_test(test_no_plan),
+		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_every_rule_is_covered),
 	};
 
 	return cmocka_run_group_tests(tests, bench_open, bench_close);

@@ -30,6 +30,16 @@ static void test_calls(void **state)
 		host->has_kexec_load.v = US_NO;
 	});
 	PASSES("syscall.no-kexec-load", "built", { by_load(b); });
+	FAILS("syscall.no-kexec-file-load", "nor the other one",
+	      { host->has_kexec_file_load.v = host->has_kexec_load.v = US_NO; });
+	SILENT("sysctl.kexec-load-disabled", "no call that it could concern", {
+		host->has_kexec_file_load.v = host->has_kexec_load.v = US_NO;
+		host->load_disabled.o = HIDDEN;
+	});
+	SILENT("sysctl.limit-reached", "no call that it could concern", {
+		host->has_kexec_file_load.v = host->has_kexec_load.v = US_NO;
+		host->limit_reboot.o = HIDDEN;
+	});
 	UNKNOWN("syscall.no-kexec-load", "not known", {
 		by_load(b);
 		host->has_kexec_load = (struct us_fact_tri){ HIDDEN, US_UNKNOWN };

@@ -71,7 +71,7 @@ struct us_ask {
 		US_ASK(0, "no-deep", US_OPT_FLAG, NULL, "Read headers only, with --crash too",      \
 		       no_deep),                                                                    \
 		US_ASK(0, "config", US_OPT_FILE, "FILE",                                            \
-		       "The image's .config, where it carries none itself", config),                \
+		       "The image's .config, where it carries none itself (with --deep)", config),                \
 		US_ASK(0, "policy", US_OPT_TEXT, "POLICY",                                          \
 		       "How far apart the two kernels may be: warn:MAJOR[.MINOR] or "               \
 		       "block:MAJOR[.MINOR], then releases allowed in any case after commas",       \

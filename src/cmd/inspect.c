@@ -13,7 +13,8 @@ static const struct us_option options[] = {
 	  offsetof(struct opts, initrd) },
 	{ 0, "deep", US_OPT_FLAG, NULL, "Unpack image and initrd and look inside",
 	  offsetof(struct opts, deep) },
-	{ 0, "config", US_OPT_FILE, "FILE", "The image's .config, where it carries none itself",
+	{ 0, "config", US_OPT_FILE, "FILE",
+	  "The image's .config, where it carries none itself (with --deep)",
 	  offsetof(struct opts, config) },
 	{ 'v', "verbose", US_OPT_FLAG, NULL, "Show unknown capabilities too",
 	  offsetof(struct opts, verbose) },
@@ -24,14 +25,16 @@ static const struct us_option options[] = {
 static struct us_err *look(const struct opts *o, const char *path, struct us_progress *progress,
 			   struct us_image **image, struct us_initrd **initrd)
 {
+	bool deep = o->deep || o->config;
+
 	US_TRY(us_image_open(path, image));
-	if (o->deep) {
+	if (deep) {
 		US_TRY(us_image_look_deep(*image, o->config, progress));
 		US_TRY(us_image_verify_signature(*image));
 	}
 	if (o->initrd.n || (*image)->initrd.n || (*image)->ucode.n)
 		US_TRY(us_initrd_open(o->initrd.v, o->initrd.n, (*image)->ucode, (*image)->initrd,
-				      o->deep, progress, initrd));
+				      deep, progress, initrd));
 	return NULL;
 }
 

@@ -45,6 +45,17 @@ static struct us_err *read_call(const struct us_ask *ask, enum us_call *ret)
 	return NULL;
 }
 
+/* An option that could not act is an error, not ignored. */
+static struct us_err *check_asked(const struct us_ask *ask)
+{
+	if (ask->no_deep && (ask->deep || ask->config))
+		return us_err_new(US_ERR_USAGE, "--no-deep and %s exclude each other",
+				  ask->deep ? "--deep" : "--config");
+	if (ask->hotplug && !ask->crash)
+		return us_err_new(US_ERR_USAGE, "--hotplug has an effect with --crash only");
+	return NULL;
+}
+
 static bool read_number(const char *s, int *ret)
 {
 	uint64_t v;
@@ -194,8 +205,10 @@ static bool needs_signature(const struct us_host *host, bool deep)
 static struct us_err *judge(const struct us_ask *ask, const char *path, bool acting,
 			    struct us_progress *progress, struct us_work *w)
 {
-	bool deep = ask->deep || (ask->crash && !ask->no_deep);
+	/* a .config is judged together with what is inside the image */
+	bool deep = ask->deep || ask->config || (ask->crash && !ask->no_deep);
 
+	US_TRY(check_asked(ask));
 	w->wanted.purpose = ask->crash ? US_CRASH : US_REBOOT;
 	US_TRY(read_call(ask, &w->wanted.call));
 	if (ask->policy)
@@ -211,6 +224,7 @@ static struct us_err *judge(const struct us_ask *ask, const char *path, bool act
 	w->c.initrd = w->initrd;
 	w->c.host = w->machine.host;
 	w->c.plan = w->plan;
+	w->c.plan_problem = w->plan_problem;
 	w->c.wanted = &w->wanted;
 	w->c.acting = acting;
 	US_TRY(us_check(&w->c, &w->verdict));

@@ -86,6 +86,7 @@ static void put_deep(json_object *obj, const struct us_image *image)
 	us_json_tri(obj, "whole", image->payload_whole);
 	us_json_num(obj, "vmlinux_bytes", image->vmlinux.n);
 	us_json_str(obj, "kconfig_from", image->kconfig_from);
+	us_json_str(obj, "kconfig_note", image->kconfig_note);
 	list = us_json_sub(obj, "capabilities");
 	for (int cap = 0; cap < US_CAP_COUNT; cap++) {
 		json_object *item = us_json_sub(list, us_cap_name(cap));
@@ -127,6 +128,7 @@ static void put_initrd(json_object *obj, const struct us_initrd *initrd)
 		us_json_num(item, "unpacked_bytes", p->unpacked_bytes);
 		us_json_num(item, "files", p->files);
 		us_json_bool(item, "microcode", p->microcode);
+		us_json_bool(item, "microcode_late", p->microcode_late);
 		us_json_str(item, "problem", p->problem);
 	}
 }

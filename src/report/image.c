@@ -200,6 +200,7 @@ static void signature(struct us_out *out, const char *head, const struct us_sign
 		   : s->signature_ok == US_NO ? "DOES NOT VERIFY with the signer's certificate"
 					      : "could not be verified");
 	optional(out, "signer", s->signer);
+	optional(out, "signer key", s->signer_key_id);
 	optional(out, "issuer", s->issuer);
 	optional(out, "issuer key", s->authority_key_id);
 }
@@ -222,6 +223,7 @@ static void caps(struct us_out *out, const struct us_image *image)
 	us_out_row(out, "config", "%s",
 		   image->kconfig_from ? image->kconfig_from
 				       : "none found: judged by what the kernel's text proves");
+	optional(out, "doubt", image->kconfig_note);
 	if (!out->verbose) {
 		caps_row(out, image, US_YES);
 		caps_row(out, image, US_NO);
@@ -265,7 +267,9 @@ static void initrd_part(struct us_out *out, const struct us_initrd_part *p, size
 	snprintf(label, sizeof(label), "part %zu", i + 1);
 	us_text_add(&t, "at 0x%" PRIx64 ", %s, %s%s", p->offset, us_text_size(p->size, size),
 		    p->codec ? p->codec->name : "not compressed",
-		    p->microcode ? ", microcode" : "");
+		    p->microcode_late ? ", microcode (too late: it must come first)"
+		    : p->microcode    ? ", microcode"
+				      : "");
 	if (p->files)
 		us_text_add(&t, ", %u files", p->files);
 	if (p->codec && p->unpacked_bytes)
