@@ -7,7 +7,7 @@ import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "fixtures/dumps"))
-import make  # noqa: E402
+import makedump as make  # noqa: E402
 
 DESCRIPTIONS = sorted((TESTS / "fixtures/dumps").glob("*.dump"))
 CORPUS = TESTS / "fuzz/corpus"
@@ -27,7 +27,7 @@ def test_seed_is_what_its_description_makes(path):
     files = make.make_all(path)
     for number, data in enumerate(files, 1):
         name = path.stem if len(files) == 1 else f"{path.stem}.{number}"
-        assert data == seed(name), f"{name} is out of date: make.py OUTDIR {path.name}"
+        assert data == seed(name), f"{name} is out of date: makedump.py OUTDIR {path.name}"
 
 
 @pytest.mark.parametrize("name", ["elf", "elf-big", "elf-qemu", "kdump", "kdump-v3", "kdump-v4", "kdump-v5", "kdump-big",
