@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The page scan on made cores of both architectures, all numbers of levels and page sizes."""
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TESTS / "fixtures/dumps"))
+import pages  # noqa: E402
+
+SEEDS = pages.seeds()
+MACHINES = [("x86_64", 4, 4096), ("x86_64", 5, 4096), ("arm64", 3, 4096), ("arm64", 4, 4096), ("arm64", 4, 16384),
+            ("arm64", 3, 16384), ("arm64", 2, 65536), ("arm64", 3, 65536)]
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_seed_is_what_its_maker_makes(name):
+    assert SEEDS[name] == (TESTS / "fuzz/corpus/pages" / name).read_bytes()
+
+
+@pytest.mark.parametrize("arch,levels,page", MACHINES)
+def test_every_class_is_found(understudy, tmp_path, arch, levels, page):
+    core = tmp_path / "core"
+    core.write_bytes(pages.core(arch, levels, page))
+    out = subprocess.run([pathlib.Path(understudy.path).parent / "tests/dump/runs", core], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    totals = {w[1]: int(w[2]) for w in map(str.split, out.stdout.splitlines()) if w[0] == "total"}
+    assert {kind: totals[kind] for kind in pages.CLASSES} == pages.CLASSES, out.stdout
+    assert sum(totals.values()) == pages.PAGES
+    assert totals["protected"] > 0 and "unreadable 0\nfree_ok yes\nslab_ok yes\nseconds" in out.stdout
