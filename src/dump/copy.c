@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The copying: each job takes chunks of the sequence of kept pages by one atomic counter, packs
+ * their pages into an arena of its own and hands the chunk on. No page is copied on the way but by
+ * its codec, and jobs meet only in that counter (and in the queue of an ordered output). Pages that
+ * repeat one word are stored once for each word and job; zeros once for the file.
+ */
+#include "base/cleanup.h"
+#include "dump/dump-int.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#define CHUNK_BYTES (1u << 20)
+#define N_WORDS     64
+#define NOT_HERE    UINT32_MAX
+
+struct word {
+	uint64_t word;
+	struct us_page_desc desc;
+	uint32_t here; /* index in the chunk being made, until that has its place */
+	bool used;
+};
+
+struct shared {
+	struct us_copy *copy;
+	size_t chunk_pages;
+	atomic_uint_fast64_t next, pages_done;
+	uint64_t zero_sum;
+	struct us_auto pace;
+	pthread_mutex_t lock; /* of the two below: whose turn it is in an ordered output */
+	pthread_cond_t turn_came;
+	uint64_t turn;
+	bool failed;
+};
+
+struct job {
+	struct shared *shared;
+	struct us_copy *copy;
+	struct us_vmcore_reader *reader;
+	struct us_page_packer *packer;
+	struct us_walk walk;
+	struct us_chunk chunk;
+	uint8_t *arena, *page;
+	enum us_page_codec codec; /* of this chunk */
+	struct word words[N_WORDS];
+	struct us_copy_stats stats;
+	struct us_err *err;
+	bool leads; /* reports the progress */
+};
+
+uint64_t us_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void us_copy_stop(struct us_copy *copy, const char *why)
+{
+	const char *none = NULL;
+
+	atomic_compare_exchange_strong(&copy->stopped, &none, why);
+}
+
+void us_page_desc_put(uint8_t *p, const struct us_page_desc *desc)
+{
+	us_put_le64(p, desc->offset);
+	us_put_le32(p + 8, desc->size);
+	us_put_le32(p + 12, desc->flags);
+	us_put_le64(p + 16, desc->sum);
+}
+
+static struct us_page_desc pack_page(struct job *job, const uint8_t *p, uint64_t sum)
+{
+	struct us_chunk *c = &job->chunk;
+	size_t n = job->copy->core->page_bytes;
+	struct us_page_desc desc = { .offset = US_DESC_HERE | c->n_bytes, .sum = sum };
+
+	desc.size = (uint32_t)us_page_pack(job->packer, job->codec, p, n, job->arena + c->n_bytes,
+					   &desc.flags);
+	c->n_bytes += desc.size;
+	return desc;
+}
+
+/* A page of one word, if it stands in the file or in this chunk already. */
+static struct us_page_desc repeated(struct job *job, const uint8_t *p, uint64_t word)
+{
+	struct us_chunk *c = &job->chunk;
+	struct word *w = &job->words[word * 0x9e3779b97f4a7c15u >> 58];
+
+	if (!word) {
+		job->stats.zero++;
+		return (struct us_page_desc){ .offset = job->copy->zero_offset,
+					      .sum = job->shared->zero_sum,
+					      .size = job->copy->core->page_bytes };
+	}
+	if (w->used && w->word == word) {
+		job->stats.shared++;
+		return w->desc;
+	}
+	*w = (struct word){ .used = true, .word = word, .here = (uint32_t)c->n_descs };
+	w->desc = pack_page(job, p, us_sum_of(p, job->copy->core->page_bytes));
+	return w->desc;
+}
+
+static void add_page(struct job *job, const uint8_t *p)
+{
+	struct us_chunk *c = &job->chunk;
+	size_t n = job->copy->core->page_bytes;
+	struct us_page_desc desc;
+	uint64_t word;
+
+	if (us_repeats(p, n, &word))
+		desc = repeated(job, p, word);
+	else
+		desc = pack_page(job, p, us_sum_of(p, n));
+	c->descs[c->n_descs++] = desc;
+}
+
+static void add_unreadable(struct job *job)
+{
+	struct us_chunk *c = &job->chunk;
+
+	job->stats.unreadable++;
+	if (job->copy->raw) {
+		memset(job->arena + c->n_bytes, 0, job->copy->core->page_bytes);
+		c->n_bytes += job->copy->core->page_bytes;
+	}
+	c->descs[c->n_descs++] = (struct us_page_desc){ 0 };
+}
+
+static void add_raw(struct job *job, const uint8_t *p, size_t pages)
+{
+	struct us_chunk *c = &job->chunk;
+	size_t n = pages * job->copy->core->page_bytes;
+
+	memcpy(job->arena + c->n_bytes, p, n);
+	c->n_bytes += n;
+	memset(c->descs + c->n_descs, 0, pages * sizeof(*c->descs));
+	c->n_descs += pages;
+}
+
+/* How many of count pages at pfn were added: as many as one window shows. */
+static uint64_t add_window(struct job *job, uint64_t pfn, uint64_t count)
+{
+	const struct us_vmcore *core = job->copy->core;
+	size_t n = core->page_bytes, pages = 0;
+	_us_err_free_ struct us_err *err = NULL;
+	struct us_bytes view;
+
+	err = us_vmcore_window(job->reader, pfn << core->page_shift, count * n, &view);
+	if (!err)
+		pages = view.n / n < count ? view.n / n : count;
+	if (!pages) {
+		us_err_free(err);
+		err = us_vmcore_read(core, pfn << core->page_shift, job->page, n);
+		if (err) {
+			add_unreadable(job);
+			return 1;
+		}
+		view = us_bytes_of(job->page, n);
+		pages = 1;
+	}
+	if (job->copy->raw)
+		add_raw(job, view.p, pages);
+	for (size_t i = 0; i < pages && !job->copy->raw; i++)
+		add_page(job, view.p + i * n);
+	return pages;
+}
+
+static void add_run(struct job *job, const struct us_keep *keep)
+{
+	struct us_chunk *c = &job->chunk;
+	struct us_slice *s = c->n_slices ? &c->slices[c->n_slices - 1] : NULL;
+
+	if (!s || s->rank + s->n != keep->rank) {
+		s = &c->slices[c->n_slices++];
+		*s = (struct us_slice){ .rank = keep->rank, .first = (uint32_t)c->n_descs };
+	}
+	s->n += (uint32_t)keep->count;
+	for (uint64_t done = 0; done < keep->count;)
+		done += add_window(job, keep->pfn + done, keep->count - done);
+}
+
+/* False if the sequence has no such chunk. */
+static bool fill(struct job *job, uint64_t index)
+{
+	size_t pages = job->shared->chunk_pages;
+	struct us_chunk *c = &job->chunk;
+	struct us_keep keep;
+
+	c->index = index;
+	c->bytes = job->arena;
+	c->n_bytes = c->n_descs = c->n_slices = 0;
+	c->no_room = false;
+	while (c->n_descs < pages &&
+	       us_walk_to(&job->walk, index * pages + c->n_descs, pages - c->n_descs, &keep))
+		add_run(job, &keep);
+	return c->n_descs;
+}
+
+/* Words that were stored with this chunk are where the chunk went. */
+static void settle_words(struct job *job)
+{
+	for (size_t i = 0; i < N_WORDS; i++) {
+		struct word *w = &job->words[i];
+
+		if (!w->used || w->here == NOT_HERE)
+			continue;
+		w->desc = job->chunk.descs[w->here];
+		w->used = !job->chunk.no_room && !(w->desc.offset & US_DESC_HERE);
+		w->here = NOT_HERE;
+	}
+}
+
+/* False if another job failed: nobody will come any more whose turn is before ours. */
+static bool await_turn(struct shared *s, uint64_t index)
+{
+	bool ok;
+
+	pthread_mutex_lock(&s->lock);
+	while (s->turn != index && !s->failed)
+		pthread_cond_wait(&s->turn_came, &s->lock);
+	ok = !s->failed;
+	pthread_mutex_unlock(&s->lock);
+	return ok;
+}
+
+static void end_turn(struct shared *s, bool failed)
+{
+	pthread_mutex_lock(&s->lock);
+	s->turn++;
+	s->failed |= failed;
+	pthread_cond_broadcast(&s->turn_came);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void account(struct job *job)
+{
+	struct us_copy *copy = job->copy;
+	uint64_t done =
+		atomic_fetch_add(&job->shared->pages_done, job->chunk.n_descs) + job->chunk.n_descs;
+
+	if (!job->chunk.no_room) {
+		job->stats.pages += job->chunk.n_descs;
+		job->stats.bytes += job->chunk.n_bytes;
+	}
+	if (job->leads)
+		us_progress_at(copy->progress, "pages", done * copy->core->page_bytes,
+			       copy->runs->pages * copy->core->page_bytes);
+}
+
+/* One chunk; false if it was the last for this job. */
+static bool step(struct job *job)
+{
+	struct us_copy *copy = job->copy;
+	struct shared *s = job->shared;
+	uint64_t turn = atomic_fetch_add(&s->next, 1), begin = us_now_ns(), packed;
+
+	if (copy->deadline_ns && begin > copy->deadline_ns)
+		us_copy_stop(copy, "deadline");
+	job->codec = copy->codec == US_PAGE_AUTO ? us_auto_pick(&s->pace) : copy->codec;
+	if (atomic_load(&copy->stopped)) {
+		end_turn(s, true); /* whoever waits for our turn waits in vain */
+		return false;
+	}
+	if (!fill(job, turn * copy->every))
+		return false;
+	packed = us_now_ns();
+	if (copy->ordered && !await_turn(s, turn))
+		return false;
+	job->err = copy->take(copy->data, &job->chunk);
+	if (copy->codec == US_PAGE_AUTO)
+		us_auto_note(&s->pace, job->codec, job->chunk.n_descs * copy->core->page_bytes,
+			     job->chunk.n_bytes, packed - begin, us_now_ns() - packed);
+	settle_words(job);
+	account(job);
+	if (job->err)
+		us_copy_stop(copy, "error");
+	end_turn(s, job->err);
+	return !job->err;
+}
+
+static void *work(void *data)
+{
+	struct job *job = data;
+
+	while (step(job))
+		;
+	return NULL;
+}
+
+static struct us_err *job_init(struct job *job, struct shared *shared, bool leads)
+{
+	struct us_copy *copy = shared->copy;
+	size_t pages = shared->chunk_pages, n = copy->core->page_bytes;
+	struct us_chunk *c = &job->chunk;
+
+	*job = (struct job){ .shared = shared, .copy = copy, .leads = leads };
+	us_walk_init(&job->walk, copy->runs, copy->by_address, copy->bitmap_fd, copy->bitmap_at,
+		     copy->core->max_pfn);
+	job->arena = malloc((pages - 1) * n + us_page_pack_room(n));
+	job->page = malloc(n);
+	c->descs = malloc(pages * sizeof(*c->descs));
+	c->slices = malloc(pages * sizeof(*c->slices));
+	c->table = malloc(pages * US_DESC_BYTES);
+	if (!job->arena || !job->page || !c->descs || !c->slices || !c->table)
+		return us_err_nomem();
+	US_TRY(us_page_packer_new(copy->codec, copy->codec_level, &job->packer));
+	return us_vmcore_reader_new(copy->core, &job->reader);
+}
+
+static void job_deinit(struct job *job)
+{
+	struct us_copy_stats *all = &job->copy->stats;
+
+	all->pages += job->stats.pages;
+	all->zero += job->stats.zero;
+	all->shared += job->stats.shared;
+	all->unreadable += job->stats.unreadable;
+	all->bytes += job->stats.bytes;
+	if (job->reader)
+		us_vmcore_reader_free(job->reader);
+	us_page_packer_free(job->packer);
+	free(job->arena);
+	free(job->page);
+	free(job->chunk.descs);
+	free(job->chunk.slices);
+	free(job->chunk.table);
+}
+
+static struct us_err *zero_sum(struct shared *shared)
+{
+	_us_blob_deinit_ struct us_blob page = { 0 };
+
+	US_TRY(us_blob_new(shared->copy->core->page_bytes, &page));
+	shared->zero_sum = us_sum_of(page.p, page.n);
+	return NULL;
+}
+
+/* Jobs beyond the first may fail to begin: memory is short, and fewer do the same. */
+static struct us_err *run_jobs(struct shared *shared, struct job *jobs, unsigned int n)
+{
+	_us_free_ pthread_t *threads = calloc(n, sizeof(*threads));
+	struct us_err *err = NULL;
+	unsigned int running = 0;
+
+	if (!threads)
+		return us_err_nomem();
+	err = job_init(&jobs[0], shared, true);
+	while (!err && ++running < n) {
+		_us_err_free_ struct us_err *other = job_init(&jobs[running], shared, false);
+
+		if (other || pthread_create(&threads[running], NULL, work, &jobs[running]) != 0) {
+			job_deinit(&jobs[running]);
+			break;
+		}
+	}
+	if (!err)
+		work(&jobs[0]);
+	for (unsigned int i = 1; i < running; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned int i = 0; i < (running ? running : 1); i++) {
+		if (!err)
+			err = us_steal(&jobs[i].err);
+		us_err_free(jobs[i].err);
+		job_deinit(&jobs[i]);
+	}
+	return err;
+}
+
+struct us_err *us_copy_run(struct us_copy *copy)
+{
+	size_t pages = CHUNK_BYTES / copy->core->page_bytes;
+	struct shared shared = { .copy = copy, .chunk_pages = pages ? pages : 1 };
+	unsigned int n = copy->jobs ? copy->jobs : 1;
+	_us_free_ struct job *jobs = calloc(n, sizeof(*jobs));
+	struct us_err *err;
+
+	if (!jobs)
+		return us_err_nomem();
+	US_TRY(zero_sum(&shared));
+	us_auto_init(&shared.pace, n);
+	if (!copy->every)
+		copy->every = 1;
+	pthread_mutex_init(&shared.lock, NULL);
+	pthread_cond_init(&shared.turn_came, NULL);
+	err = run_jobs(&shared, jobs, n);
+	pthread_cond_destroy(&shared.turn_came);
+	pthread_mutex_destroy(&shared.lock);
+	us_auto_deinit(&shared.pace);
+	return err;
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An ELF core: program headers, notes, then the kept pages by address. Memory that is left out has
+ * no program header, so readers say so instead of showing zeros; p_memsz > p_filesz is used for
+ * runs of pages that were seen to be zero. Everything is known before the first byte, so it
+ * streams. What the kernel maps twice (its image) gets a second header onto the same bytes, as in
+ * the input. More than 65534 headers are counted in section header 0 (gABI, PN_XNUM).
+ */
+#include "base/cleanup.h"
+#include "dump/dump-int.h"
+
+#include <elf.h>
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ZERO_RUN     16 /* pages; shorter ones are written */
+#define ZERO_TIER    1
+#define HEADER_STEP  512 /* program headers written at a time */
+#define E_INCOMPLETE 1
+
+struct segment {
+	uint64_t phys, virt, bytes, file_bytes, data; /* data: offset from the first page's */
+};
+
+struct elf {
+	struct us_dump_job *job;
+	struct us_runs all;  /* runs, zeros apart in ZERO_TIER */
+	struct us_runs data; /* only what is written */
+	struct us_vmcore_load *mains, *twins;
+	size_t n_mains, n_twins;
+	struct us_blob notes;
+	uint64_t n_segments, notes_at, data_at;
+	uint64_t written; /* bytes of data */
+	struct us_copy copy;
+	/* while headers are made */
+	Elf64_Phdr *headers;
+	size_t n_headers;
+	uint64_t put_at, made;
+	bool put;
+};
+
+/* ---- the input's program headers: each address once, the rest are twins ---- */
+
+static int by_phys(const void *a, const void *b)
+{
+	const struct us_vmcore_load *x = a, *y = b;
+
+	if (x->phys != y->phys)
+		return x->phys < y->phys ? -1 : 1;
+	return x->bytes > y->bytes ? -1 : x->bytes < y->bytes;
+}
+
+static struct us_err *sort_loads(struct elf *e)
+{
+	const struct us_vmcore *core = e->job->core;
+	uint64_t end = 0;
+
+	e->mains = calloc(core->n_loads + 1, sizeof(*e->mains));
+	e->twins = calloc(core->n_loads + 1, sizeof(*e->twins));
+	if (!e->mains || !e->twins)
+		return us_err_nomem();
+	if (core->n_loads)
+		memcpy(e->mains, core->loads, core->n_loads * sizeof(*e->mains));
+	qsort(e->mains, core->n_loads, sizeof(*e->mains), by_phys);
+	for (size_t i = 0; i < core->n_loads; i++) {
+		struct us_vmcore_load load = e->mains[i];
+
+		if (!load.bytes)
+			continue;
+		if (load.phys + load.bytes <= end && load.virt) {
+			e->twins[e->n_twins++] = load;
+			continue;
+		}
+		e->mains[e->n_mains++] = load;
+		if (load.phys + load.bytes > end)
+			end = load.phys + load.bytes;
+	}
+	return NULL;
+}
+
+/* The header that phys lies in and where it or the gap before the next ends. */
+static const struct us_vmcore_load *load_at(const struct elf *e, uint64_t phys, uint64_t *ret_end)
+{
+	uint64_t page = e->job->core->page_bytes;
+
+	*ret_end = UINT64_MAX;
+	for (size_t i = 0; i < e->n_mains; i++) {
+		const struct us_vmcore_load *load = &e->mains[i];
+
+		if (phys + page <= load->phys) {
+			*ret_end = us_align_down(load->phys, page);
+			return NULL;
+		}
+		if (phys < load->phys + load->bytes) {
+			uint64_t end = load->phys + load->bytes;
+
+			*ret_end = us_align_down(end + page - 1, page);
+			return load;
+		}
+	}
+	return NULL;
+}
+
+/* ---- zero pages ---- */
+
+struct looker {
+	struct elf *e;
+	struct us_vmcore_reader *reader;
+	uint64_t zeros; /* seen just before pfn */
+};
+
+static void add_data(struct elf *e, uint64_t pfn, uint64_t count)
+{
+	us_runs_add(&e->all, pfn, count, 0);
+	us_runs_add(&e->data, pfn, count, 0);
+}
+
+static void settle_zeros(struct looker *l, uint64_t pfn)
+{
+	if (l->zeros >= ZERO_RUN)
+		us_runs_add(&l->e->all, pfn - l->zeros, l->zeros, ZERO_TIER);
+	else if (l->zeros)
+		add_data(l->e, pfn - l->zeros, l->zeros);
+	l->zeros = 0;
+}
+
+static void look_at_run(struct looker *l, const struct us_keep *keep)
+{
+	const struct us_vmcore *core = l->e->job->core;
+	uint64_t pfn = keep->pfn, end = keep->pfn + keep->count;
+	size_t page = core->page_bytes;
+
+	while (pfn < end) {
+		struct us_bytes view = { 0 };
+		struct us_err *err = us_vmcore_window(l->reader, pfn << core->page_shift,
+						      (size_t)(end - pfn) * page, &view);
+		uint64_t n = err ? 0 : view.n / page, word = 1;
+
+		us_err_free(err);
+		for (uint64_t i = 0; i < n && pfn < end; i++, pfn++) {
+			if (us_repeats(view.p + i * page, page, &word) && !word) {
+				l->zeros++;
+				continue;
+			}
+			settle_zeros(l, pfn);
+			add_data(l->e, pfn, 1);
+		}
+		if (!n) { /* not to be seen in place: it is written */
+			settle_zeros(l, pfn);
+			add_data(l->e, pfn++, 1);
+		}
+	}
+	settle_zeros(l, end);
+}
+
+static struct us_err *split_zeros(struct elf *e)
+{
+	struct us_runs_cursor cursor = { .runs = &e->job->runs };
+	struct looker l = { .e = e };
+	struct us_keep keep;
+
+	if (e->job->runs.tail_pfn != UINT64_MAX)
+		return us_err_new(US_ERR_NO_ROOM,
+				  "the pages to keep are scattered over more than %" PRIu64
+				  " places, too many for an ELF file: write the kdump format",
+				  e->job->runs.n_runs);
+	us_runs_init(&e->all, e->job->runs.max_bytes);
+	us_runs_init(&e->data, e->job->runs.max_bytes);
+	if (e->job->wish->level & US_DUMP_ZERO)
+		US_TRY(us_vmcore_reader_new(e->job->core, &l.reader));
+	while (us_runs_next(&cursor, &keep)) {
+		if (l.reader)
+			look_at_run(&l, &keep);
+		else
+			add_data(e, keep.pfn, keep.count);
+	}
+	if (l.reader)
+		us_vmcore_reader_free(l.reader);
+	us_runs_end(&e->all);
+	us_runs_end(&e->data);
+	if (e->all.tail_pfn != UINT64_MAX || e->data.tail_pfn != UINT64_MAX)
+		return us_err_new(US_ERR_NO_ROOM, "no memory for %" PRIu64 " stretches of pages",
+				  e->all.n_runs);
+	return NULL;
+}
+
+/* ---- program headers ---- */
+
+static struct us_err *put_headers(struct elf *e)
+{
+	size_t n = e->n_headers * sizeof(*e->headers);
+
+	e->n_headers = 0;
+	if (!e->put || !n)
+		return NULL;
+	if (!e->job->out.seekable)
+		return us_out_append(&e->job->out, e->headers, n);
+	US_TRY(us_out_write(&e->job->out, e->put_at, e->headers, n));
+	e->put_at += n;
+	return NULL;
+}
+
+static struct us_err *put_header(struct elf *e, uint32_t type, const struct segment *s,
+				 uint64_t offset)
+{
+	e->headers[e->n_headers++] = (Elf64_Phdr){
+		.p_type = htole32(type),
+		.p_flags = htole32(type == PT_LOAD ? PF_R | PF_W | PF_X : 0),
+		.p_offset = htole64(offset),
+		.p_vaddr = htole64(s->virt),
+		.p_paddr = htole64(s->phys),
+		.p_filesz = htole64(s->file_bytes),
+		.p_memsz = htole64(s->bytes),
+	};
+	return e->n_headers == HEADER_STEP ? put_headers(e) : NULL;
+}
+
+/* A segment as far as its data was written (all of it, before the writing). */
+static struct us_err *put_load(struct elf *e, struct segment s)
+{
+	if (!s.bytes || (s.file_bytes && s.data >= e->written))
+		return NULL;
+	if (s.data + s.file_bytes > e->written)
+		s.bytes = s.file_bytes = e->written - s.data;
+	e->made++;
+	return put_header(e, PT_LOAD, &s, e->data_at + s.data);
+}
+
+/* Runs -> segments: data, zeros behind it, cut where the input's headers end. */
+struct joiner {
+	struct elf *e;
+	struct segment s;
+	uint64_t data; /* written before this run */
+};
+
+static struct us_err *join(struct joiner *j, uint64_t phys, uint64_t virt, uint64_t bytes,
+			   bool zeros, uint64_t data)
+{
+	struct segment *s = &j->s;
+	bool follows = s->bytes && s->phys + s->bytes == phys &&
+		       (virt ? s->virt && s->virt + s->bytes == virt : !s->virt);
+
+	if (follows && (zeros || s->bytes == s->file_bytes)) {
+		s->bytes += bytes;
+		s->file_bytes += zeros ? 0 : bytes;
+		return NULL;
+	}
+	US_TRY(put_load(j->e, *s));
+	*s = (struct segment){ .phys = phys,
+			       .virt = virt,
+			       .bytes = bytes,
+			       .file_bytes = zeros ? 0 : bytes,
+			       .data = data };
+	return NULL;
+}
+
+static struct us_err *put_mains(struct elf *e)
+{
+	unsigned int shift = e->job->core->page_shift;
+	struct us_runs_cursor cursor = { .runs = &e->all };
+	struct joiner j = { .e = e };
+	struct us_keep keep;
+
+	while (us_runs_next(&cursor, &keep)) {
+		uint64_t phys = keep.pfn << shift, end = phys + (keep.count << shift), stop;
+		bool zeros = keep.tier == ZERO_TIER;
+
+		for (; phys < end; phys = stop) {
+			const struct us_vmcore_load *load = load_at(e, phys, &stop);
+			uint64_t virt = load && load->virt ? load->virt + (phys - load->phys) : 0;
+
+			if (stop > end)
+				stop = end;
+			US_TRY(join(&j, phys, virt, stop - phys, zeros, j.data));
+			j.data += zeros ? 0 : stop - phys;
+		}
+	}
+	return put_load(e, j.s);
+}
+
+static struct us_err *put_twin(struct elf *e, const struct us_vmcore_load *load)
+{
+	unsigned int shift = e->job->core->page_shift;
+	uint64_t load_end = us_align_down(load->phys + load->bytes, 1ull << shift);
+	struct us_runs_cursor cursor = { .runs = &e->all };
+	struct joiner j = { .e = e };
+	struct us_keep keep;
+
+	while (us_runs_next(&cursor, &keep)) {
+		uint64_t phys = keep.pfn << shift, end = phys + (keep.count << shift);
+		bool zeros = keep.tier == ZERO_TIER;
+		uint64_t from = phys > load->phys ? phys : load->phys;
+		uint64_t to = end < load_end ? end : load_end;
+
+		if (from < to)
+			US_TRY(join(&j, from, load->virt + (from - load->phys), to - from, zeros,
+				    j.data + (zeros ? 0 : from - phys)));
+		j.data += zeros ? 0 : end - phys;
+	}
+	return put_load(e, j.s);
+}
+
+/* All program headers, or with put unset only their number. */
+static struct us_err *walk_headers(struct elf *e, bool put)
+{
+	struct segment note = { .bytes = e->notes.n, .file_bytes = e->notes.n };
+
+	e->put = put;
+	e->made = 0;
+	e->n_headers = 0;
+	e->put_at = sizeof(Elf64_Ehdr);
+	US_TRY(put_header(e, PT_NOTE, &note, e->notes_at));
+	for (size_t i = 0; i < e->n_twins; i++)
+		US_TRY(put_twin(e, &e->twins[i]));
+	US_TRY(put_mains(e));
+	return put_headers(e);
+}
+
+static struct us_err *put_front(struct elf *e, bool incomplete)
+{
+	bool many = e->n_segments + 1 >= PN_XNUM;
+	uint64_t sections_at = sizeof(Elf64_Ehdr) + (e->n_segments + 1) * sizeof(Elf64_Phdr);
+	Elf64_Ehdr head = {
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			     EV_CURRENT },
+		.e_type = htole16(ET_CORE),
+		.e_machine = htole16(e->job->core->arch->elf_machine),
+		.e_version = htole32(EV_CURRENT),
+		.e_phoff = htole64(sizeof(Elf64_Ehdr)),
+		.e_shoff = htole64(many ? sections_at : 0),
+		.e_flags = htole32(incomplete ? E_INCOMPLETE : 0),
+		.e_ehsize = htole16(sizeof(Elf64_Ehdr)),
+		.e_phentsize = htole16(sizeof(Elf64_Phdr)),
+		.e_phnum = htole16(many ? PN_XNUM : (uint16_t)(e->n_segments + 1)),
+		.e_shentsize = htole16(many ? sizeof(Elf64_Shdr) : 0),
+		.e_shnum = htole16(many ? 1 : 0),
+	};
+	Elf64_Shdr section = { .sh_info = htole32((uint32_t)(e->n_segments + 1)) };
+	struct us_out *out = &e->job->out;
+
+	if (!out->seekable) {
+		US_TRY(us_out_append(out, &head, sizeof(head)));
+		US_TRY(walk_headers(e, true));
+		return many ? us_out_append(out, &section, sizeof(section)) : NULL;
+	}
+	US_TRY(walk_headers(e, true));
+	if (many)
+		US_TRY(us_out_write(out, sections_at, &section, sizeof(section)));
+	return us_out_write(out, 0, &head, sizeof(head));
+}
+
+static struct us_err *lay_out(struct elf *e)
+{
+	uint64_t page = e->job->core->page_bytes;
+	size_t sum_at;
+
+	US_TRY(us_notes_make(e->job->core, false, &e->notes, &sum_at));
+	e->headers = calloc(HEADER_STEP, sizeof(*e->headers));
+	if (!e->headers)
+		return us_err_nomem();
+	e->written = e->data.pages * page;
+	US_TRY(walk_headers(e, false));
+	e->n_segments = e->made;
+	if (e->n_segments >= UINT32_MAX)
+		return us_err_new(US_ERR_UNSUPPORTED, "too many stretches of memory");
+	e->notes_at =
+		sizeof(Elf64_Ehdr) + (e->n_segments + 1) * sizeof(Elf64_Phdr) + sizeof(Elf64_Shdr);
+	if (!us_align_up(e->notes_at + e->notes.n, page, &e->data_at))
+		return us_err_new(US_ERR_UNSUPPORTED, "too many stretches of memory");
+	return NULL;
+}
+
+/* Everything before the data; a file gets it with the incomplete mark. */
+static struct us_err *begin(struct elf *e)
+{
+	_us_blob_deinit_ struct us_blob pad = { 0 };
+	struct us_out *out = &e->job->out;
+	uint64_t done;
+
+	US_TRY(lay_out(e));
+	US_TRY(us_blob_new(e->job->core->page_bytes + sizeof(Elf64_Shdr), &pad));
+	if (out->seekable) {
+		US_TRY(us_out_write(out, e->notes_at, e->notes.p, e->notes.n));
+		US_TRY(us_out_resize(out, e->data_at));
+		US_TRY(put_front(e, true));
+		out->at = e->data_at;
+		return NULL;
+	}
+	US_TRY(put_front(e, false));
+	US_TRY(us_out_append(out, pad.p, e->notes_at - out->at));
+	US_TRY(us_out_append(out, e->notes.p, e->notes.n));
+	done = out->at;
+	return us_out_append(out, pad.p, e->data_at - done);
+}
+
+static struct us_err *take(void *data, struct us_chunk *chunk)
+{
+	struct elf *e = data;
+	struct us_out *out = &e->job->out;
+	struct us_err *err;
+
+	if (e->job->wish->limit && out->at + chunk->n_bytes > e->job->wish->limit) {
+		us_copy_stop(&e->copy, "limit");
+		chunk->no_room = true;
+		return NULL;
+	}
+	if (!out->seekable)
+		return us_out_append(out, chunk->bytes, chunk->n_bytes);
+	err = us_out_write(out, out->at, chunk->bytes, chunk->n_bytes);
+	if (!err) {
+		out->at += chunk->n_bytes;
+		return NULL;
+	}
+	if (err->code != US_ERR_NO_ROOM)
+		return err;
+	us_err_free(err);
+	us_copy_stop(&e->copy, "no space left");
+	chunk->no_room = true;
+	return NULL;
+}
+
+static struct us_err *finish(struct elf *e)
+{
+	struct us_dump_result *result = e->job->result;
+	struct us_out *out = &e->job->out;
+
+	result->stopped = atomic_load(&e->copy.stopped);
+	result->complete = !result->stopped;
+	result->pages_zero = e->all.pages - e->data.pages;
+	result->pages_kept += result->pages_zero;
+	e->written = out->at - e->data_at;
+	result->pages_dropped = e->data.pages - e->written / e->job->core->page_bytes;
+	result->bytes_out = out->at;
+	if (!out->seekable) {
+		if (result->stopped)
+			return us_err_new(US_ERR_NO_ROOM,
+					  "the stream was ended early (%s) and is "
+					  "not a whole ELF file",
+					  result->stopped);
+		return us_out_finish(out);
+	}
+	US_TRY(us_out_resize(out, out->at));
+	US_TRY(us_out_sync(out));
+	US_TRY(walk_headers(e, false));
+	e->n_segments = e->made;
+	US_TRY(put_front(e, false));
+	US_TRY(us_out_sync(out));
+	return us_out_finish(out);
+}
+
+static struct us_err *run(struct elf *e)
+{
+	US_TRY(us_dump_scan(e->job, NULL));
+	US_TRY(sort_loads(e));
+	US_TRY(split_zeros(e));
+	US_TRY(begin(e));
+	e->copy = us_dump_copy(e->job);
+	e->copy.runs = &e->data;
+	e->copy.codec = US_PAGE_RAW;
+	e->copy.by_address = e->copy.ordered = e->copy.raw = true;
+	e->copy.take = take;
+	e->copy.data = e;
+	US_TRY(us_copy_run(&e->copy));
+	us_dump_account(e->job, &e->copy);
+	return finish(e);
+}
+
+struct us_err *us_dump_elf(struct us_dump_job *job)
+{
+	struct elf e = { .job = job };
+	struct us_err *err;
+
+	if (job->core->big_endian)
+		return us_err_new(US_ERR_UNSUPPORTED, "writing ELF for a big-endian machine");
+	err = run(&e);
+	us_runs_deinit(&e.all);
+	us_runs_deinit(&e.data);
+	us_blob_deinit(&e.notes);
+	free(e.headers);
+	free(e.mains);
+	free(e.twins);
+	return err;
+}
