@@ -42,8 +42,11 @@ static int run(void *opts, int argc, char **argv)
 	struct us_out out;
 	int status;
 
-	if (ask->list_rules)
+	if (ask->list_rules && !argc)
 		return list_rules(ask);
+	if (ask->list_rules)
+		return us_cmd_fail(us_err_new(US_ERR_USAGE, "--list-rules takes no IMAGE"),
+				   ask->json);
 	if (!argc)
 		return us_cmd_fail(us_err_new(US_ERR_USAGE, "check needs IMAGE"), ask->json);
 	err = us_work_do(ask, argv[0], false, &w);

@@ -156,16 +156,17 @@ struct us_err *us_jump_now(struct us_host *host, const struct us_jump *how)
 {
 	int nr;
 
+	/* first, since some disks are on the network */
+	if (how->sync) {
+		nr = host->act.sync_disks(host->act.data);
+		if (nr)
+			return us_err_os(nr, "writing the disks' caches back");
+	}
 	if (how->ifdown) {
 		_us_err_free_ struct us_err *err = interfaces_down(host);
 
 		if (err) /* the kernel stops its devices itself: this was a courtesy */
 			fprintf(stderr, "understudy: a network interface stays up: %s\n", err->text);
-	}
-	if (how->sync) {
-		nr = host->act.sync_disks(host->act.data);
-		if (nr)
-			return us_err_os(nr, "writing the disks' caches back");
 	}
 	nr = host->act.reboot_kexec(host->act.data);
 	if (!nr)

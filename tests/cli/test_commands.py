@@ -49,7 +49,8 @@ def test_help_of_a_command(understudy, command):
     ["check", "--call", "telepathy", "IMAGE"], ["check", "--initrd"], ["check", "--cmdline", "a", "--reuse-cmdline", "IMAGE"],
     ["check", "--policy", "maybe", "IMAGE"], ["check", "--accept", "no.such-rule", "IMAGE"], ["load", "--mem-min", "lots", "IMAGE"],
     ["load", "-s", "--mem-min", "1M", "IMAGE"], ["load", "-c", "--no-cma", "IMAGE"],
-    ["check", "--deep", "--no-deep", "IMAGE"], ["check", "--config", "f", "--no-deep", "IMAGE"], ["check", "--hotplug", "IMAGE"]), ids=" ".join)
+    ["check", "--deep", "--no-deep", "IMAGE"], ["check", "--config", "f", "--no-deep", "IMAGE"], ["check", "--hotplug", "IMAGE"],
+    ["check", "--list-rules", "IMAGE"]), ids=" ".join)
 def test_words_that_make_no_sense_are_usage(understudy, image, host, words):
     words = [image() if w == "IMAGE" else w for w in words]
     r = understudy(*words, host=host("vm-4level"))

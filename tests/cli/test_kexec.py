@@ -141,6 +141,14 @@ def test_exec_of_what_is_loaded(kexec, host):
     assert r.status == 0 and calls(r)[-1] == "reboot_kexec"
 
 
+def test_disks_are_synced_before_the_network_goes_down(kexec, host):
+    machine = host(MACHINE, hosts.put("sys/kernel/kexec_loaded", "1\n"), hosts.put("sys/class/net/eth0/type", "1\n"),
+                   hosts.put("sys/class/net/lo/type", "772\n"))
+    r = kexec("-e", machine=machine)
+    assert calls(r) == ["sync_disks", "run", "reboot_kexec"] and r.acts[1]["argv"][-2:] == ["eth0", "down"], r.acts
+    assert calls(kexec("-e", "-x", "-y", machine=machine)) == ["reboot_kexec"]
+
+
 def test_bare_kernel_loads_and_reboots_in_order(kexec, image):
     r = kexec(image())
     assert r.status == 0 and loads(r) and r.acts[-1]["call"] == "run" and "reboot_kexec" not in calls(r)
