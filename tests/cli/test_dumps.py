@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """log, info and the name vmcore-dmesg: on small made dumps, whole and damaged."""
 import json
+import random
 import re
 import sys
 import xml.etree.ElementTree
@@ -175,3 +176,25 @@ def test_a_picture_is_a_picture(understudy, dump, tmp_path):
     texts = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
     assert any("Panic: sysrq triggered crash" in t for t in texts) and any("100.0 %" in t for t in texts)
     assert "0x2000000" in texts
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_damage_gives_a_part_or_an_error(understudy, tmp_path, form):
+    """Bytes changed in vmcoreinfo, in the log's own structures, in page tables and headers; and the file cut short."""
+    whole = logs.core(FORMS[form](), notes=logs.prstatus(300, 0xffffffff81234567))
+    changed = random.Random(form)
+    for i in range(80):
+        data = bytearray(whole)
+        for _ in range(changed.choice((1, 1, 2, 8, 64))):
+            at = changed.choice((changed.randrange(len(data)), changed.randrange(0x2000), changed.randrange(64)))
+            data[at] = changed.choice((0, 1, 0x7f, 0x80, 0xff, data[at] ^ 1 << changed.randrange(8)))
+        if i % 8 == 0:
+            del data[changed.randrange(len(data)):]
+        (tmp_path / "damaged").write_bytes(data)
+        for command in ("log", "info"):
+            r = understudy(command, "--json", tmp_path / "damaged", timeout=20)
+            assert r.status in (0, 1, 3)
+            if r.out:
+                valid(r.json, command)
+            else:
+                assert valid(json.loads(r.err), "error")["text"]
