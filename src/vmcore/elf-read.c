@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 
 #define COPY_BYTES (64u << 10)
-#define DROP_BYTES (4ull << 20) /* a mapped file: let go in steps of this size */
+#define VIEW_BYTES (4ull << 20)
 
 static const uint64_t window_bytes[] = { 64ull << 20, 2ull << 20 };
 
@@ -22,8 +22,8 @@ struct elf_reader {
 	uint8_t *map; /* a window of a file that isn't mapped as a whole */
 	uint64_t map_off;
 	size_t map_bytes;
-	uint8_t *copy;      /* COPY_BYTES, made when needed */
-	uint64_t passed;    /* of a mapped file: the step that was used last */
+	uint8_t *copy; /* COPY_BYTES, made when needed */
+	struct us_trail trail;
 	struct us_piece at; /* the last piece */
 };
 
@@ -115,21 +115,6 @@ static void elf_reader_free(void *own)
 	free(reader);
 }
 
-/* A reader that moves on lets go of the step that it leaves. Others who look there get it again. */
-static void let_go(struct elf_reader *reader, const struct us_store *store, const uint8_t *p)
-{
-	uint64_t step, start = reader->passed * DROP_BYTES;
-
-	if (!store->is_mapped)
-		return;
-	step = (uint64_t)(p - store->map.p) / DROP_BYTES;
-	if (step == reader->passed)
-		return;
-	if (store->raw_bytes - start > DROP_BYTES)
-		madvise((void *)(uintptr_t)(store->map.p + start), DROP_BYTES, MADV_DONTNEED);
-	reader->passed = step;
-}
-
 /* Maps around off; false if no size can be mapped. */
 static bool map_window(struct elf_reader *reader, const struct us_store *store, uint64_t off)
 {
@@ -186,10 +171,10 @@ static struct us_err *file_window(struct elf_reader *reader, const struct us_vmc
 	uint64_t least = want < core->page_bytes ? want : core->page_bytes;
 	struct us_bytes view;
 
-	if (want > DROP_BYTES)
-		want = DROP_BYTES;
+	if (want > VIEW_BYTES)
+		want = VIEW_BYTES;
 	view = us_store_view(store, off, want);
-	if (!view.n && store->fd >= 0 && !store->flattened) {
+	if (!store->map.p && !store->flattened) {
 		bool inside = reader->map && off >= reader->map_off &&
 			      off - reader->map_off < reader->map_bytes;
 
@@ -197,9 +182,10 @@ static struct us_err *file_window(struct elf_reader *reader, const struct us_vmc
 			view = us_bytes_clip(us_bytes_of(reader->map, reader->map_bytes),
 					     off - reader->map_off, want);
 	}
-	if (view.n < least) /* what lies across the end of a mapping comes in one piece, too */
+	/* what lies across the end of a mapping comes in one piece, too */
+	if (view.n < least || !us_store_touch(store, view))
 		return copy_window(reader, core, off, want, ret);
-	let_go(reader, store, view.p);
+	us_store_pass(store, &reader->trail, view);
 	*ret = view;
 	return NULL;
 }

@@ -53,7 +53,7 @@ static struct us_err *walk(const struct us_store *store, struct list *list, bool
 		struct us_bytes b = us_bytes_of(head, sizeof(head));
 		uint64_t start, size, end;
 
-		US_TRY(us_store_read(store, pos, head, sizeof(head)));
+		US_TRY(us_store_peek(store, pos, head, sizeof(head)));
 		start = us_get64(b, 0, true);
 		size = us_get64(b, 8, true);
 		if (start == UINT64_MAX && size == UINT64_MAX) {

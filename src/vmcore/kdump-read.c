@@ -21,6 +21,7 @@ struct slot {
 struct kdump_reader {
 	struct us_page_unpacker *unpacker;
 	struct slot slots[SLOTS];
+	struct us_trail trail;
 	uint8_t *packed; /* of a page whose bytes don't lie in one piece */
 };
 
@@ -57,7 +58,7 @@ static enum us_page_state find(const struct us_vmcore *core, uint64_t pfn, struc
 		return US_PAGE_LOST;
 	/* no overflow: the table is below 2^63 and there are less than 2^40 pages */
 	at = part->table + US_KDUMP_DESC_BYTES * (us_kdump_rank(k, i) - part->first_rank);
-	err = us_store_read(part->store, at, raw, sizeof(raw));
+	err = us_store_peek(part->store, at, raw, sizeof(raw));
 	if (err) {
 		us_err_free(err);
 		return US_PAGE_LOST;
@@ -124,8 +125,10 @@ static struct us_err *packed_bytes(const struct us_vmcore *core, struct kdump_re
 				  ", more than a page",
 				  desc->store->path, pfn, desc->size, desc->offset);
 	*ret = us_store_view(desc->store, desc->offset, desc->size);
-	if (ret->n == desc->size)
+	if (ret->n == desc->size) {
+		us_store_pass(desc->store, &reader->trail, *ret);
 		return NULL;
+	}
 	if (!reader->packed)
 		reader->packed = malloc(core->page_bytes);
 	if (!reader->packed)

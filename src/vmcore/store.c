@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The bytes of a dump file. Ordinary files and disks are mapped whole (address space is free, pages
- * come and go with the page cache); what can't be mapped so, /proc/vmcore above all, is read with
- * pread(2) and mapped in windows by who needs speed (elf.c). Flattened files are seen unflattened.
+ * come and go with the page cache) for views without copying; what can't be mapped so, /proc/vmcore
+ * above all, is read with pread(2) and mapped in windows by who needs speed (elf.c). Flattened
+ * files are seen unflattened.
  */
 #include "base/cleanup.h"
 #include "vmcore/vmcore-int.h"
@@ -15,8 +16,13 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define MAP_FROM (64u << 10) /* parts of a file that isn't mapped are mapped from this size on */
-#define LOAD_MAX (1ull << 30)
+#define MAP_FROM   (64u << 10) /* parts of a file that isn't mapped are mapped from this size on */
+#define LOAD_MAX   (1ull << 30)
+#define STEP_BYTES (4ull << 20)
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
 
 static struct us_err *measure(int fd, const char *path, struct us_store *store)
 {
@@ -57,16 +63,14 @@ struct us_err *us_store_open(struct us_pool *pool, const char *path, struct us_s
 
 		US_TRY(us_pool_adopt(pool, &blob, &store.map));
 		store.is_mapped = true;
-	} else {
-		store.fd = us_steal_fd(&fd);
 	}
+	store.fd = us_steal_fd(&fd);
 	err = us_store_unflatten(pool, &store);
-	if (err) {
+	if (err)
 		us_store_close(&store);
-		return err;
-	}
-	*ret = store;
-	return NULL;
+	else
+		*ret = store;
+	return err;
 }
 
 struct us_err *us_store_of_bytes(struct us_pool *pool, const char *path, struct us_bytes bytes,
@@ -99,7 +103,7 @@ static struct us_err *read_raw(const struct us_store *store, uint64_t pos, void 
 		return us_err_new(US_ERR_BAD_DATA,
 				  "%s ends at 0x%" PRIx64 ", before 0x%" PRIx64 " + 0x%zx",
 				  store->path, store->raw_bytes, pos, n);
-	if (store->map.p) {
+	if (store->fd < 0) {
 		memcpy(buf, store->map.p + pos, n);
 		return NULL;
 	}
@@ -168,6 +172,42 @@ struct us_err *us_store_read(const struct us_store *store, uint64_t off, void *b
 	return NULL;
 }
 
+struct us_err *us_store_peek(const struct us_store *store, uint64_t off, void *buf, size_t n)
+{
+	struct us_bytes view = us_store_view(store, off, n);
+
+	if (view.n != n)
+		return us_store_read(store, off, buf, n);
+	memcpy(buf, view.p, n);
+	return NULL;
+}
+
+bool us_store_touch(const struct us_store *store, struct us_bytes view)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)view.p & ~(page - 1);
+
+	if (!store->is_mapped || view.n < US_TOUCH_BYTES)
+		return true;
+	if (madvise((void *)start, (uintptr_t)view.p + view.n - start, MADV_POPULATE_READ) == 0)
+		return true;
+	return errno != EFAULT && errno != EHWPOISON; /* a kernel before 5.14 does not know it */
+}
+
+void us_store_pass(const struct us_store *store, struct us_trail *trail, struct us_bytes view)
+{
+	struct us_trail here = { .store = store };
+
+	if (!store->is_mapped)
+		return;
+	here.step = (uint64_t)(view.p - store->map.p) / STEP_BYTES;
+	if (here.store == trail->store && here.step == trail->step)
+		return;
+	if (trail->store && trail->store->raw_bytes - trail->step * STEP_BYTES > STEP_BYTES)
+		madvise((void *)(uintptr_t)(trail->store->map.p + trail->step * STEP_BYTES),
+			STEP_BYTES, MADV_DONTNEED);
+	*trail = here;
+}
+
 /* A mapping of a part of a file that isn't mapped as a whole; empty if that fails. */
 static struct us_blob map_part(const struct us_store *store, uint64_t off, uint64_t n,
 			       size_t *ret_skip)
@@ -176,7 +216,7 @@ static struct us_blob map_part(const struct us_store *store, uint64_t off, uint6
 	void *p = MAP_FAILED;
 
 	*ret_skip = 0;
-	if (store->fd >= 0 && !store->flattened && n >= MAP_FROM)
+	if (!store->map.p && !store->flattened && n >= MAP_FROM)
 		p = mmap(NULL, n + (off - start), PROT_READ, MAP_PRIVATE, store->fd, (off_t)start);
 	if (p == MAP_FAILED)
 		return (struct us_blob){ 0 };

@@ -35,7 +35,7 @@ const struct us_piece *us_pieces_from(const struct us_pieces *pieces, uint64_t a
 struct us_store {
 	const char *path;
 	struct us_bytes map; /* all of the file; empty if it can only be read */
-	int fd;              /* -1 if mapped */
+	int fd;              /* -1 if it is somebody's memory */
 	uint64_t raw_bytes;  /* of the file as it stands */
 	uint64_t bytes;      /* unflattened */
 	bool flattened, cut; /* cut: a flattened file without its end */
@@ -50,9 +50,26 @@ struct us_err *us_store_of_bytes(struct us_pool *pool, const char *path, struct 
 void us_store_close(struct us_store *store); /* mappings go with the pool */
 /* The bytes at off that are mapped in one piece: at most want, possibly none. */
 struct us_bytes us_store_view(const struct us_store *store, uint64_t off, uint64_t want);
-/* US_ERR_BAD_DATA past the end, US_ERR_OS where the file cannot be read. */
+/* US_ERR_BAD_DATA past the end, US_ERR_OS where the file cannot be read: by read(2) even if it is
+ * mapped, for a page of a mapping that can't be read would end the program. */
 struct us_err *us_store_read(const struct us_store *store, uint64_t off, void *buf, size_t n)
 	us_must_check;
+/* The same from the mapping where there is one: for small things that are read by the million. */
+struct us_err *us_store_peek(const struct us_store *store, uint64_t off, void *buf, size_t n)
+	us_must_check;
+/* Makes the pages of a view present, with less effort than touching each; false if one of them
+ * can't be read. Views of less than US_TOUCH_BYTES are left to themselves. */
+#define US_TOUCH_BYTES (64u << 10)
+bool us_store_touch(const struct us_store *store, struct us_bytes view);
+/*
+ * Where in a mapped file a reader has been last. Who moves on lets go of what lies behind, so that
+ * reading a large file does not look like using much memory; who looks there again gets it again.
+ */
+struct us_trail {
+	const struct us_store *store;
+	uint64_t step;
+};
+void us_store_pass(const struct us_store *store, struct us_trail *trail, struct us_bytes view);
 /* A part as one view, which lives as long as pool. */
 struct us_err *us_store_load(const struct us_store *store, struct us_pool *pool, uint64_t off,
 			     uint64_t n, const char *what, struct us_bytes *ret) us_must_check;
