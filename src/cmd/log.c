@@ -32,6 +32,7 @@ struct us_err *us_opened_open(char *const *paths, size_t n, struct us_opened *re
 
 	US_TRY(us_vmcore_open((const char *const *)paths, n, &opened.core));
 	opened.layout_problem = us_layout_find(opened.core, &opened.layout);
+	us_vmcore_look_uts(opened.core, opened.layout);
 	*ret = opened;
 	return NULL;
 }

@@ -95,7 +95,7 @@ static void what_it_is(struct us_out *out, const struct us_info *info)
 	if (*core->uts[3])
 		us_out_row(out, "version", "%s", core->uts[3]);
 	if (*core->uts[1])
-		us_out_row(out, "machine", "%s", core->uts[1]);
+		us_out_row(out, "host name", "%s", core->uts[1]);
 	us_out_row(out, "memory", "%s in %zu ranges, pages of %u bytes",
 		   us_size_long(memory_of(core), size), core->n_ram, core->page_bytes);
 	if (core->crash_time)

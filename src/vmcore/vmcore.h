@@ -147,6 +147,9 @@ struct us_err *us_vmcore_translate(const struct us_vmcore *core, const struct us
 struct us_err *us_vmcore_read_virt(const struct us_vmcore *core, const struct us_layout *layout,
 				   uint64_t virt, void *buf, size_t n) us_must_check;
 
+/* Fill core->uts from the kernel's memory where the file has none; what can't be had stays "". */
+void us_vmcore_look_uts(struct us_vmcore *core, const struct us_layout *layout);
+
 enum us_page_class {
 	US_CLASS_KEEP,  /* the kernel's own, or unknown: never left out */
 	US_CLASS_FREE,  /* buddy and unaccepted */

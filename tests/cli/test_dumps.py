@@ -135,6 +135,7 @@ def test_info_tells_the_crash(understudy, dump):
     path = dump(notes=notes)
     d = valid(understudy("info", "--json", path).json, "info")
     assert d["format"].startswith("ELF") and d["arch"] == "x86_64" and d["release"] == "6.12.0-made" and d["crash_time"] == 1_700_000_000
+    assert d["version"] == "#1 SMP made" and d["nodename"] == "made-host"
     assert d["crash"]["panic"] == "sysrq triggered crash" and d["crash"]["cause"] == "sysrq: Trigger a crash"
     assert (d["crash"]["cpu"], d["crash"]["pid"], d["crash"]["comm"]) == (1, 300, "sh")
     assert [(c["pid"], c["registers"]["rip"]) for c in d["cpus"]] == [(300, 0xffffffff81234567), (0, 0xffffffff81000042)]
