@@ -28,6 +28,8 @@ struct shared {
 	size_t chunk_pages;
 	atomic_uint_fast64_t next, pages_done;
 	uint64_t zero_sum;
+	uint64_t end;  /* of the sequence */
+	bool has_sums; /* the input's descriptors hold checksums */
 	struct us_auto pace;
 	pthread_mutex_t lock; /* of the two below: whose turn it is in an ordered output */
 	pthread_cond_t turn_came;
@@ -40,6 +42,7 @@ struct job {
 	struct us_copy *copy;
 	struct us_vmcore_reader *reader;
 	struct us_page_packer *packer;
+	struct us_page_unpacker *unpacker; /* for pages that keep their stored form */
 	struct us_walk walk;
 	struct us_chunk chunk;
 	uint8_t *arena, *page;
@@ -143,6 +146,64 @@ static void add_raw(struct job *job, const uint8_t *p, size_t pages)
 	c->n_descs += pages;
 }
 
+/* The checksum of a stored page: the input's own, or that of what it unpacks to. */
+static bool stored_sum(struct job *job, const struct us_stored_page *stored, uint64_t *ret)
+{
+	size_t n = job->copy->core->page_bytes;
+	struct us_err *err;
+
+	if (stored->flags ? stored->bytes.n >= n : stored->bytes.n != n)
+		return false;
+	if (!stored->flags || job->shared->has_sums) {
+		*ret = stored->flags ? stored->page_flags : us_sum_of(stored->bytes.p, n);
+		return true;
+	}
+	err = us_page_unpack(job->unpacker, stored->flags, stored->bytes, job->page, n);
+	if (err) {
+		us_err_free(err);
+		return false;
+	}
+	*ret = us_sum_of(job->page, n);
+	return true;
+}
+
+/* A page as the input holds it; descriptors that share an offset there do so here. False if it has
+ * to be read instead. */
+static bool add_stored(struct job *job, uint64_t pfn)
+{
+	struct us_chunk *c = &job->chunk;
+	struct us_stored_page stored;
+	struct us_err *err = us_vmcore_stored_page(job->reader, pfn, &stored);
+	struct word *w;
+	uint64_t sum, word;
+
+	if (err) {
+		us_err_free(err);
+		return false;
+	}
+	w = &job->words[stored.offset * 0x9e3779b97f4a7c15u >> 58];
+	if (w->used && w->word == stored.offset) {
+		job->stats.shared++;
+		c->descs[c->n_descs++] = w->desc;
+		return true;
+	}
+	if (!stored_sum(job, &stored, &sum))
+		return false;
+	if (!stored.flags && us_repeats(stored.bytes.p, stored.bytes.n, &word) && !word) {
+		c->descs[c->n_descs++] = repeated(job, stored.bytes.p, 0);
+		return true;
+	}
+	*w = (struct word){ .used = true, .word = stored.offset, .here = (uint32_t)c->n_descs };
+	w->desc = (struct us_page_desc){ .offset = US_DESC_HERE | c->n_bytes,
+					 .sum = sum,
+					 .size = (uint32_t)stored.bytes.n,
+					 .flags = stored.flags };
+	memcpy(job->arena + c->n_bytes, stored.bytes.p, stored.bytes.n);
+	c->n_bytes += stored.bytes.n;
+	c->descs[c->n_descs++] = w->desc;
+	return true;
+}
+
 /* How many of count pages at pfn were added: as many as one window shows. */
 static uint64_t add_window(struct job *job, uint64_t pfn, uint64_t count)
 {
@@ -151,6 +212,8 @@ static uint64_t add_window(struct job *job, uint64_t pfn, uint64_t count)
 	_us_err_free_ struct us_err *err = NULL;
 	struct us_bytes view;
 
+	if (job->copy->stored && add_stored(job, pfn))
+		return 1;
 	err = us_vmcore_window(job->reader, pfn << core->page_shift, count * n, &view);
 	if (!err)
 		pages = view.n / n < count ? view.n / n : count;
@@ -189,6 +252,7 @@ static void add_run(struct job *job, const struct us_keep *keep)
 static bool fill(struct job *job, uint64_t index)
 {
 	size_t pages = job->shared->chunk_pages;
+	uint64_t first = job->copy->first + index * pages;
 	struct us_chunk *c = &job->chunk;
 	struct us_keep keep;
 
@@ -196,8 +260,12 @@ static bool fill(struct job *job, uint64_t index)
 	c->bytes = job->arena;
 	c->n_bytes = c->n_descs = c->n_slices = 0;
 	c->no_room = false;
+	if (first >= job->shared->end)
+		return false;
+	if (pages > job->shared->end - first)
+		pages = (size_t)(job->shared->end - first);
 	while (c->n_descs < pages &&
-	       us_walk_to(&job->walk, index * pages + c->n_descs, pages - c->n_descs, &keep))
+	       us_walk_to(&job->walk, first + c->n_descs, pages - c->n_descs, &keep))
 		add_run(job, &keep);
 	return c->n_descs;
 }
@@ -310,6 +378,8 @@ static struct us_err *job_init(struct job *job, struct shared *shared, bool lead
 	if (!job->arena || !job->page || !c->descs || !c->slices || !c->table)
 		return us_err_nomem();
 	US_TRY(us_page_packer_new(copy->codec, copy->codec_level, &job->packer));
+	if (copy->stored)
+		US_TRY(us_page_unpacker_new(&job->unpacker));
 	return us_vmcore_reader_new(copy->core, &job->reader);
 }
 
@@ -325,6 +395,7 @@ static void job_deinit(struct job *job)
 	if (job->reader)
 		us_vmcore_reader_free(job->reader);
 	us_page_packer_free(job->packer);
+	us_page_unpacker_free(job->unpacker);
 	free(job->arena);
 	free(job->page);
 	free(job->chunk.descs);
@@ -383,6 +454,8 @@ struct us_err *us_copy_run(struct us_copy *copy)
 	if (!jobs)
 		return us_err_nomem();
 	US_TRY(zero_sum(&shared));
+	shared.end = copy->count ? copy->first + copy->count : copy->runs->pages;
+	shared.has_sums = us_sum_note(copy->core) != NULL;
 	us_auto_init(&shared.pace, n);
 	if (!copy->every)
 		copy->every = 1;

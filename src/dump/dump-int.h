@@ -168,6 +168,8 @@ struct us_copy {
 	int codec_level;
 	unsigned int jobs;
 	bool by_address, ordered, raw; /* raw: all pages as they are, for ELF */
+	bool stored;                   /* pages of a kdump input as that holds them */
+	uint64_t first, count;         /* the part of the sequence to copy; count 0: all */
 	unsigned int every;            /* > 1: only each such chunk, for an estimate */
 	uint64_t zero_offset;          /* of the page of zeros that stands in the file */
 	uint64_t deadline_ns;          /* CLOCK_MONOTONIC; 0 = none */
@@ -251,6 +253,9 @@ void us_dump_account(struct us_dump_job *job, const struct us_copy *copy);
 /* What all formats have in common of a copy. */
 struct us_copy us_dump_copy(struct us_dump_job *job);
 struct us_err *us_dump_kdump(struct us_dump_job *job) us_must_check;
+/* A split set: outs of n files, opened by the caller. */
+struct us_err *us_dump_kdump_set(struct us_dump_job *job, struct us_out *outs, size_t n)
+	us_must_check;
 struct us_err *us_dump_flat(struct us_dump_job *job) us_must_check;
 struct us_err *us_dump_elf(struct us_dump_job *job) us_must_check;
 /* us_dump_write with the scan and the writing function of a test. */

@@ -458,6 +458,7 @@ static struct us_err *run(struct elf *e)
 	e->copy = us_dump_copy(e->job);
 	e->copy.runs = &e->data;
 	e->copy.codec = US_PAGE_RAW;
+	e->copy.stored = false;
 	e->copy.by_address = e->copy.ordered = e->copy.raw = true;
 	e->copy.take = take;
 	e->copy.data = e;

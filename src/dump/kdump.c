@@ -16,35 +16,54 @@ struct kdump {
 	struct us_dump_job *job;
 	struct us_kdump_file file;
 	struct us_copy copy;
-	struct us_bits bits;
 	atomic_uint_fast64_t end;
+	uint64_t first; /* rank of this file's first page */
+	bool split;
+};
+
+struct set { /* the files that the scan's bitmap 2 goes to */
+	struct kdump *v;
+	size_t n;
+	struct us_bits bits;
 };
 
 static struct us_err *put_bits(void *data, uint64_t at, const void *p, size_t n)
 {
-	struct kdump *k = data;
+	struct set *set = data;
 
-	return us_out_write(&k->job->out, at, p, n);
+	for (size_t i = 0; i < set->n; i++)
+		US_TRY(us_out_write(set->v[i].file.out, at, p, n));
+	return NULL;
 }
 
-static struct us_err *begin(struct kdump *k)
+/* The front of all files, and bitmap 1; bitmap 2 is empty. */
+static struct us_err *begin(struct set *set)
 {
-	const struct us_vmcore *core = k->job->core;
-	struct us_kdump_layout *at = &k->file.at;
-	struct us_out *out = &k->job->out;
+	struct us_dump_job *job = set->v->job;
+	const struct us_vmcore *core = job->core;
+	const struct us_kdump_layout *at = &set->v->file.at;
 
-	US_TRY(us_head_make(core, k->job->wish, k->job->wish->level, at, &k->file.head));
-	US_TRY(us_out_write(out, at->page_bytes, k->file.head.bytes.p + at->page_bytes,
-			    k->file.head.bytes.n - at->page_bytes));
-	k->bits = (struct us_bits){ .put = put_bits, .data = k, .skip_zero = true };
-	US_TRY(us_bits_init(&k->bits, at->bitmap1_at, at->bitmap2_at - at->bitmap1_at));
+	for (size_t i = 0; i < set->n; i++) {
+		struct us_kdump_file *file = &set->v[i].file;
+
+		US_TRY(us_head_make(core, job->wish, job->wish->level, &file->at, &file->head));
+		US_TRY(us_out_write(file->out, at->page_bytes, file->head.bytes.p + at->page_bytes,
+				    file->head.bytes.n - at->page_bytes));
+	}
+	set->bits = (struct us_bits){ .put = put_bits, .data = set, .skip_zero = true };
+	US_TRY(us_bits_init(&set->bits, at->bitmap1_at, at->bitmap2_at - at->bitmap1_at));
 	for (size_t i = 0; i < core->n_ram; i++)
-		US_TRY(us_bits_set(&k->bits, core->ram[i].start >> core->page_shift,
+		US_TRY(us_bits_set(&set->bits, core->ram[i].start >> core->page_shift,
 				   core->ram[i].size >> core->page_shift));
-	US_TRY(us_bits_end(&k->bits));
-	US_TRY(us_out_resize(out, at->table_at));
-	US_TRY(us_bits_init(&k->bits, at->bitmap2_at, at->table_at - at->bitmap2_at));
-	return us_out_write(out, 0, k->file.head.bytes.p, at->page_bytes);
+	US_TRY(us_bits_end(&set->bits));
+	US_TRY(us_bits_init(&set->bits, at->bitmap2_at, at->table_at - at->bitmap2_at));
+	for (size_t i = 0; i < set->n; i++) {
+		struct us_kdump_file *file = &set->v[i].file;
+
+		US_TRY(us_out_resize(file->out, at->table_at));
+		US_TRY(us_out_write(file->out, 0, file->head.bytes.p, at->page_bytes));
+	}
+	return NULL;
 }
 
 /* The table takes its size, and the page of zeros its place: data follows. */
@@ -54,11 +73,10 @@ static struct us_err *lay_out(struct kdump *k)
 	struct us_kdump_layout *at = &k->file.at;
 	uint64_t n;
 
-	at->pages = k->job->runs.pages;
 	if (!us_mul(at->pages, US_DESC_BYTES, &n) || !us_add(at->table_at, n, &n) ||
 	    !us_align_up(n, at->page_bytes, &at->data_at))
 		return us_err_new(US_ERR_UNSUPPORTED, "too many pages");
-	US_TRY(us_out_resize(&k->job->out, at->data_at));
+	US_TRY(us_out_resize(k->file.out, at->data_at));
 	US_TRY(us_blob_new(at->page_bytes, &zeros));
 	k->file.end = at->data_at + at->page_bytes;
 	atomic_store(&k->end, k->file.end);
@@ -66,7 +84,7 @@ static struct us_err *lay_out(struct kdump *k)
 		return us_err_new(US_ERR_NO_ROOM,
 				  "%" PRIu64 " bytes do not hold header, bitmaps and table",
 				  k->file.limit);
-	return us_out_write(&k->job->out, at->data_at, zeros.p, zeros.n);
+	return us_out_write(k->file.out, at->data_at, zeros.p, zeros.n);
 }
 
 /*
@@ -75,7 +93,7 @@ static struct us_err *lay_out(struct kdump *k)
  */
 static struct us_err *put_slice(struct kdump *k, const uint8_t *p, uint64_t rank, uint64_t n)
 {
-	uint64_t from = k->file.at.table_at + rank * US_DESC_BYTES;
+	uint64_t from = k->file.at.table_at + (rank - k->first) * US_DESC_BYTES;
 	uint64_t end = from + n * US_DESC_BYTES;
 
 	while (end > from) {
@@ -83,7 +101,7 @@ static struct us_err *put_slice(struct kdump *k, const uint8_t *p, uint64_t rank
 
 		if (start < from)
 			start = from;
-		US_TRY(us_out_write(&k->job->out, start, p + (start - from), end - start));
+		US_TRY(us_out_write(k->file.out, start, p + (start - from), end - start));
 		end = start;
 	}
 	return NULL;
@@ -116,7 +134,7 @@ static struct us_err *take(void *data, struct us_chunk *chunk)
 		return NULL;
 	}
 	if (chunk->n_bytes)
-		err = us_out_write(&k->job->out, base, chunk->bytes, chunk->n_bytes);
+		err = us_out_write(k->file.out, base, chunk->bytes, chunk->n_bytes);
 	if (!err)
 		err = put_table(k, chunk, base);
 	if (err && err->code == US_ERR_NO_ROOM) {
@@ -136,47 +154,114 @@ static struct us_err *finish(struct kdump *k)
 	k->file.end = atomic_load(&k->end);
 	if (!stopped && !k->copy.stats.unreadable)
 		US_TRY(us_kdump_close(&k->file));
+	else if (k->split)
+		return us_err_new(US_ERR_NO_ROOM,
+				  "a split set cannot be closed without all its "
+				  "pages (%s)",
+				  stopped ? stopped : "memory that cannot be read");
 	else
 		US_TRY(us_kdump_close_smaller(&k->file));
 	result->stopped = stopped;
-	result->pages_dropped = k->file.dropped > result->pages_unreadable
-					? k->file.dropped - result->pages_unreadable
-					: 0;
+	if (k->file.dropped > result->pages_unreadable)
+		result->pages_dropped = k->file.dropped - result->pages_unreadable;
 	result->complete = !stopped;
-	result->bytes_out = k->file.end;
-	return us_out_finish(&k->job->out);
+	result->bytes_out += k->file.end;
+	return us_out_finish(k->file.out);
 }
 
-static struct us_err *run(struct kdump *k)
+static struct us_err *copy_pages(struct kdump *k)
 {
-	struct us_dump_job *job = k->job;
-
-	US_TRY(begin(k));
-	US_TRY(us_dump_scan(job, &k->bits));
 	US_TRY(lay_out(k));
-	k->copy = us_dump_copy(job);
+	k->copy = us_dump_copy(k->job);
+	k->copy.by_address = k->split;
+	k->copy.first = k->first;
+	k->copy.count = k->file.at.pages;
 	k->copy.zero_offset = k->file.at.data_at;
-	k->copy.bitmap_fd = job->out.fd;
+	k->copy.bitmap_fd = k->file.out->fd;
 	k->copy.bitmap_at = k->file.at.bitmap2_at;
 	k->copy.take = take;
 	k->copy.data = k;
-	US_TRY(us_copy_run(&k->copy));
-	us_dump_account(job, &k->copy);
+	if (k->file.at.pages)
+		US_TRY(us_copy_run(&k->copy));
+	us_dump_account(k->job, &k->copy);
 	return finish(k);
+}
+
+/* The page with this rank. */
+static uint64_t pfn_of(const struct kdump *k, uint64_t rank)
+{
+	struct us_walk walk;
+	struct us_keep keep;
+
+	us_walk_init(&walk, &k->job->runs, true, k->file.out->fd, k->file.at.bitmap2_at,
+		     k->file.at.max_pfn);
+	return us_walk_to(&walk, rank, 1, &keep) ? keep.pfn : k->file.at.max_pfn;
+}
+
+/* Which pages a file of the set has: [start, end) by address, in both widths. */
+static struct us_err *put_share(struct kdump *k, uint64_t start, uint64_t end)
+{
+	uint8_t *sub = k->file.head.bytes.p + k->file.at.page_bytes;
+
+	us_put_le32(sub + 12, 1);
+	us_put_le64(sub + 16, start);
+	us_put_le64(sub + 24, end);
+	us_put_le64(sub + 80, start);
+	us_put_le64(sub + 88, end);
+	return us_out_write(k->file.out, k->file.at.page_bytes, sub, k->file.at.page_bytes);
+}
+
+static struct us_err *run(struct set *set)
+{
+	struct us_dump_job *job = set->v->job;
+	uint64_t all, start = 0;
+
+	US_TRY(begin(set));
+	US_TRY(us_dump_scan(job, &set->bits));
+	all = job->runs.pages;
+	for (size_t i = 0; i < set->n; i++) {
+		struct kdump *k = &set->v[i];
+		uint64_t next = all / set->n * (i + 1), end;
+
+		k->split = set->n > 1;
+		k->first = all / set->n * i;
+		if (i + 1 == set->n)
+			next = all;
+		k->file.at.pages = next - k->first;
+		end = i + 1 < set->n ? pfn_of(k, next) : k->file.at.max_pfn;
+		if (k->split)
+			US_TRY(put_share(k, start, end));
+		start = end;
+	}
+	for (size_t i = 0; i < set->n; i++)
+		US_TRY(copy_pages(&set->v[i]));
+	return NULL;
+}
+
+struct us_err *us_dump_kdump_set(struct us_dump_job *job, struct us_out *outs, size_t n)
+{
+	struct set set = { .v = calloc(n, sizeof(*set.v)), .n = n };
+	struct us_err *err;
+
+	if (!set.v)
+		return us_err_nomem();
+	for (size_t i = 0; i < n; i++) {
+		set.v[i].job = job;
+		set.v[i].file.out = &outs[i];
+		set.v[i].file.limit = job->wish->limit ? job->wish->limit : UINT64_MAX;
+	}
+	err = run(&set);
+	us_bits_deinit(&set.bits);
+	for (size_t i = 0; i < n; i++)
+		us_blob_deinit(&set.v[i].file.head.bytes);
+	free(set.v);
+	return err;
 }
 
 struct us_err *us_dump_kdump(struct us_dump_job *job)
 {
-	struct kdump k = { .job = job, .file = { .out = &job->out, .limit = UINT64_MAX } };
-	struct us_err *err;
-
 	if (!job->out.seekable)
 		return us_err_new(US_ERR_USAGE, "the kdump format needs a file: a stream or a "
 						"device takes the flattened format");
-	if (job->wish->limit)
-		k.file.limit = job->wish->limit;
-	err = run(&k);
-	us_bits_deinit(&k.bits);
-	us_blob_deinit(&k.file.head.bytes);
-	return err;
+	return us_dump_kdump_set(job, &job->out, 1);
 }
