@@ -264,16 +264,20 @@ static struct us_err *count_ranks(struct us_vmcore *core, struct kdump_core *k)
 /* The first page from i on whose presence is want. */
 static uint64_t next_change(const struct kdump_core *k, uint64_t i, bool want)
 {
-	uint8_t same = want ? 0 : 0xff;
+	uint64_t same = want ? 0 : UINT64_MAX;
 
 	while (i < k->pages) {
-		uint8_t bits = k->exists.p[i / 8] | k->in_file.p[i / 8];
+		uint64_t one, two;
 
-		if (i % 8 == 0 && bits == same) {
-			i += 8;
-			continue;
+		if (i % 64 == 0 && us_bytes_has(k->exists, i / 8, 8)) {
+			memcpy(&one, k->exists.p + i / 8, 8);
+			memcpy(&two, k->in_file.p + i / 8, 8);
+			if ((one | two) == same) {
+				i += 64;
+				continue;
+			}
 		}
-		if ((bits >> (i % 8) & 1) == want)
+		if ((us_kdump_bit(k->exists, i) || us_kdump_bit(k->in_file, i)) == want)
 			return i;
 		i++;
 	}
