@@ -14,7 +14,6 @@
 
 /* Checked arithmetic, the only way to add or multiply what came from a file: false on overflow. */
 #define us_add(a, b, ret) (!__builtin_add_overflow((a), (b), (ret)))
-#define us_sub(a, b, ret) (!__builtin_sub_overflow((a), (b), (ret)))
 #define us_mul(a, b, ret) (!__builtin_mul_overflow((a), (b), (ret)))
 
 struct us_bytes {

@@ -47,7 +47,6 @@ static const struct {
 } numbers[] = {
 	{ "mem_min", offsetof(struct us_wanted, mem_min) },
 	{ "mem_max", offsetof(struct us_wanted, mem_max) },
-	{ "entry", offsetof(struct us_wanted, entry) },
 };
 
 static void hex_digest(struct us_bytes bytes, char ret[65])

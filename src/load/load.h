@@ -29,8 +29,6 @@ struct us_wanted {
 	bool no_checks;            /* no digest in the purgatory */
 	bool hotplug; /* leave room for CPU and memory hotplug in elfcorehdr, update by the kernel */
 	bool no_cma, debug, force_dtb; /* KEXEC_FILE_* flags; a kernel without them refuses */
-	bool preserve_context;         /* KEXEC_PRESERVE_CONTEXT */
-	uint64_t entry;                /* --entry: 0 = the image's */
 };
 
 enum us_segment_role {

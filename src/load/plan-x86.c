@@ -277,10 +277,9 @@ static struct us_err *place_page(struct us_build *b, struct parts *parts)
 
 static struct us_err *place_purgatory(struct us_build *b, const struct parts *parts)
 {
-	uint64_t entry = b->wanted->entry ? b->wanted->entry : parts->entry;
 	struct us_segment s = { .role = US_SEG_PURGATORY };
 
-	US_TRY(us_purgatory_make(b, entry, parts->page_at.start, &s.bytes));
+	US_TRY(us_purgatory_make(b, parts->entry, parts->page_at.start, &s.bytes));
 	US_TRY(us_build_place(b, "the purgatory", (struct us_wish){ .size = s.bytes.n }, &s.dest,
 			      &s.why));
 	b->plan->entry = s.dest.start;

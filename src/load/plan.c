@@ -69,7 +69,6 @@ static const char *load_only(const struct us_wanted *w)
 	return w->mem_min || w->mem_max ? "limits for the addresses"
 	       : w->no_efi              ? "leaving out EFI"
 	       : w->no_checks           ? "leaving out the digest"
-	       : w->entry               ? "another entry address"
 					: NULL;
 }
 
@@ -206,10 +205,6 @@ static struct us_err *note_losses(struct us_build *b)
 
 static struct us_err *plan_parts(struct us_build *b)
 {
-	if (b->wanted->preserve_context)
-		return us_err_new(US_ERR_UNSUPPORTED,
-				  "coming back from the next kernel (KEXEC_PRESERVE_CONTEXT) is not "
-				  "something understudy does");
 	US_TRY(choose_call(b));
 	if (b->plan->call == US_CALL_FILE)
 		return plan_file(b);

@@ -586,10 +586,6 @@ static void test_what_load_cannot_enter_is_refused_in_words(void **state)
 	refused(&m, US_ERR_UNSUPPORTED, "no kernel image");
 	end(&m);
 	begin(&m, US_GIB);
-	m.wanted.preserve_context = true;
-	refused(&m, US_ERR_UNSUPPORTED, "KEXEC_PRESERVE_CONTEXT");
-	end(&m);
-	begin(&m, US_GIB);
 	m.host.arch = us_arch_by_id(US_ARCH_ARM64);
 	refused(&m, US_ERR_UNSUPPORTED, "this machine is arm64");
 	end(&m);
