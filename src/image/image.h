@@ -88,7 +88,7 @@ struct us_signature {
 	uint64_t offset, size; /* of the certificate table */
 	const char *problem;   /* why the kernel would not parse it, or NULL */
 	int problem_errno; /* what kexec_file_load would answer for that (ELIBBAD, 524...), 0 if none */
-	bool verified;            /* the fields below are filled: us_image_verify_signature() */
+	bool verified;     /* the fields below are filled: us_image_verify_signature() */
 	enum us_tri digest_ok;    /* the Authenticode digest equals the signed one */
 	enum us_tri signature_ok; /* the signature over it verifies with the signer's certificate in
 				     the file */
@@ -180,7 +180,7 @@ struct us_image {
 	enum us_tri payload_whole;            /* unpacked to its end and the sizes agree */
 	struct us_bytes vmlinux;              /* the unpacked ELF */
 	struct us_kconfig *kconfig;           /* owned; NULL if none was found */
-	const char *kconfig_from; /* "IKCONFIG in the image", or the file's path */
+	const char *kconfig_from;             /* "IKCONFIG in the image", or the file's path */
 	const char *kconfig_note; /* why a .config was not taken, or what speaks against it; NULL */
 	struct us_cap_fact caps[US_CAP_COUNT]; /* all US_UNKNOWN before the deep look */
 };
@@ -223,8 +223,8 @@ struct us_initrd_part {
 
 struct us_initrd {
 	struct us_pool pool;
-	struct us_bytes
-		bytes; /* all files joined in order, microcode first, each padded to 4 bytes */
+	struct us_bytes bytes; /* all files in order, microcode first, each padded to 4 bytes */
+	const char *path;      /* the file, if bytes is just that file; NULL if joined or a UKI's */
 	const struct us_initrd_part *parts;
 	size_t n_parts;
 	const char *const *releases; /* names below lib/modules/, NULL-terminated */
@@ -233,9 +233,9 @@ struct us_initrd {
 	bool deep;
 };
 /*
- * paths: n files; uki: ucode and initrd of a UKI to put first, or empty. deep: unpack and walk every
- * archive; else a compressed archive reaches to the end of its file. A broken archive is a problem
- * of its part, not an error.
+ * paths: n files; uki: ucode and initrd of a UKI to put first, or empty. deep: unpack and walk
+ * every archive; else a compressed archive reaches to the end of its file. A broken archive is a
+ * problem of its part, not an error.
  */
 struct us_err *us_initrd_open(const char *const *paths, size_t n, struct us_bytes uki_ucode,
 			      struct us_bytes uki_initrd, bool deep, struct us_progress *progress,

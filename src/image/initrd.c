@@ -369,8 +369,10 @@ static struct us_err *join(struct us_initrd *initrd, struct inputs *inputs)
 		initrd->bytes = inputs->v[0].bytes; /* the UKI's: it outlives us */
 		return NULL;
 	}
-	if (inputs->n == 1)
+	if (inputs->n == 1) {
+		initrd->path = inputs->v[0].from;
 		return us_pool_adopt(&initrd->pool, &inputs->v[0].map, &initrd->bytes);
+	}
 	US_TRY(us_blob_new(total, &all));
 	for (size_t i = 0; i < inputs->n; i++)
 		if (inputs->v[i].bytes.n)

@@ -151,6 +151,7 @@ static void test_plain_archive_tells_its_release(void **state)
 	assert_null(initrd->releases[1]);
 	assert_null(initrd->order_note);
 	assert_int_equal(initrd->unpacked_bytes, 0);
+	assert_non_null(strstr(initrd->path, "/root"));
 }
 
 static void test_microcode_goes_first_and_files_are_padded(void **state)
@@ -168,6 +169,7 @@ static void test_microcode_goes_first_and_files_are_padded(void **state)
 	write_file("ucode", &ucode);
 	initrd = open_files("root.gz", "ucode", true);
 	assert_int_equal(initrd->n_parts, 2);
+	assert_null(initrd->path); /* joined: no file holds these bytes */
 	assert_true(initrd->parts[0].microcode);
 	assert_null(initrd->parts[0].problem);
 	assert_int_equal(initrd->parts[1].offset, ucode.n);

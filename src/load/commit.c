@@ -21,22 +21,25 @@ static const char *call_name(enum us_call call)
 	return call == US_CALL_FILE ? "kexec_file_load" : "kexec_load";
 }
 
-/* The file itself where the image is the whole file (IMA looks at its labels), else a copy. */
-static struct us_err *kernel_fd(const struct us_image *image, int *ret)
+/* The file itself where bytes are the whole of it (IMA looks at its labels), else a copy. */
+static struct us_err *file_or_copy(const char *path, struct us_bytes bytes, const char *what,
+				   int *ret)
 {
-	if (image->kernel.p != image->file.p || image->kernel.n != image->file.n)
-		return us_file_memfd("kernel", image->kernel, ret);
-	*ret = open(image->path, O_RDONLY | O_CLOEXEC);
-	return *ret < 0 ? us_err_os(errno, "opening %s", image->path) : NULL;
+	if (!path)
+		return us_file_memfd(what, bytes, ret);
+	*ret = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret < 0 ? us_err_os(errno, "opening %s", path) : NULL;
 }
 
 static struct us_err *call_file(const struct us_plan *plan, struct us_host *host, int *ret_errno)
 {
+	const struct us_image *image = plan->image;
+	bool whole = image->kernel.p == image->file.p && image->kernel.n == image->file.n;
 	_us_close_ int kernel = -1, initrd = -1;
 
-	US_TRY(kernel_fd(plan->image, &kernel));
+	US_TRY(file_or_copy(whole ? image->path : NULL, image->kernel, "kernel", &kernel));
 	if (plan->initrd && plan->initrd->bytes.n)
-		US_TRY(us_file_memfd("initrd", plan->initrd->bytes, &initrd));
+		US_TRY(file_or_copy(plan->initrd->path, plan->initrd->bytes, "initrd", &initrd));
 	*ret_errno =
 		host->act.kexec_file_load(host->act.data, kernel, initrd, strlen(plan->cmdline) + 1,
 					  plan->cmdline, plan->flags);
