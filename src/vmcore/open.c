@@ -17,10 +17,9 @@ const uint8_t us_zero_page[US_ZERO_BYTES];
 const char *us_vmcore_format_name(enum us_vmcore_format format)
 {
 	static const char *const names[US_VMCORE_FORMATS] = {
-		[US_VMCORE_ELF] = "ELF core",
-		[US_VMCORE_PROC] = "/proc/vmcore",
-		[US_VMCORE_KDUMP] = "kdump-compressed",
-		[US_VMCORE_DISKDUMP] = "diskdump",
+		[US_VMCORE_ELF] = "ELF core",           [US_VMCORE_PROC] = "/proc/vmcore",
+		[US_VMCORE_KDUMP] = "kdump-compressed", [US_VMCORE_DISKDUMP] = "diskdump",
+		[US_VMCORE_RAW] = "raw memory",
 	};
 
 	return (unsigned int)format < US_VMCORE_FORMATS ? names[format] : "unknown";
@@ -148,17 +147,23 @@ static const struct {
 	{ "PAGEDU", 6, "a Windows crash dump" },
 };
 
-static struct us_err *not_a_dump(const struct us_store *store)
+static struct us_err *not_a_dump(struct us_vmcore *core, struct us_store *store)
 {
+	bool is_raw;
 	struct us_bytes head = us_store_view(store, 0, MAGIC_BYTES);
 
 	for (size_t i = 0; i < us_array_size(strangers); i++)
 		if (us_bytes_match(head, 0, strangers[i].magic, strangers[i].n))
 			return us_err_new(US_ERR_UNSUPPORTED, "%s is %s", store->path,
 					  strangers[i].what);
-	return us_err_new(US_ERR_BAD_DATA,
-			  "%s is no dump: it begins with none of \\177ELF, KDUMP, DISKDUMP",
-			  store->path);
+	US_TRY(us_raw_open(core, store, &is_raw));
+	if (is_raw)
+		return NULL;
+	return us_err_new(
+		US_ERR_BAD_DATA,
+		"%s is no dump: it begins with none of \\177ELF, KDUMP, DISKDUMP, and is no "
+		"raw memory with a kernel in it",
+		store->path);
 }
 
 /* The stores are core's to close as soon as core->ops is set. */
@@ -176,7 +181,7 @@ static struct us_err *open_format(struct us_vmcore *core, struct us_store *store
 	if (memcmp(magic, "KDUMP   ", 8) == 0 || memcmp(magic, "DISKDUMP", 8) == 0)
 		return us_kdump_open(core, stores, n);
 	if (memcmp(magic, "\177ELF", 4) != 0)
-		return not_a_dump(&stores[0]);
+		return not_a_dump(core, &stores[0]);
 	if (n > 1)
 		return us_err_new(
 			US_ERR_USAGE,

@@ -121,6 +121,8 @@ struct us_err *us_vmcore_new(const char *path, struct us_vmcore **ret) us_must_c
 struct us_err *us_elf_open(struct us_vmcore *core, struct us_store *store) us_must_check;
 struct us_err *us_kdump_open(struct us_vmcore *core, struct us_store *stores, size_t n)
 	us_must_check;
+/* The same for memory without a header; *ret false if it is none, and store is left alone. */
+struct us_err *us_raw_open(struct us_vmcore *core, struct us_store *store, bool *ret) us_must_check;
 /* Notes in raw -> core->notes, and what VMCOREINFO says about the whole. */
 struct us_err *us_notes_read(struct us_vmcore *core, struct us_bytes raw) us_must_check;
 /* The same for a VMCOREINFO text that stands by itself. */

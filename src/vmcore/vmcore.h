@@ -19,6 +19,7 @@ enum us_vmcore_format {
 	US_VMCORE_PROC,     /* /proc/vmcore: an ELF core that is memory */
 	US_VMCORE_KDUMP,    /* "KDUMP   " header versions 1-6 */
 	US_VMCORE_DISKDUMP, /* "DISKDUMP", its elder */
+	US_VMCORE_RAW,      /* memory and nothing else: offset is address */
 	US_VMCORE_FORMATS
 };
 const char *us_vmcore_format_name(enum us_vmcore_format format);

@@ -110,6 +110,17 @@ def test_a_log_that_is_not_there_says_why(understudy, dump):
     assert r.status == 3 and "OFFSET(prb_desc.state_var)" in r.err
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_raw_memory_is_a_dump(understudy, tmp_path, form):
+    (tmp_path / "raw").write_bytes(logs.raw(FORMS[form]()))
+    (tmp_path / "core").write_bytes(logs.core(FORMS[form]()))
+    assert understudy("log", tmp_path / "raw").out == understudy("log", tmp_path / "core").out
+    d = valid(understudy("info", "--json", tmp_path / "raw").json, "info")
+    assert d["format"] == "raw memory" and d["release"].endswith("-made") and d["crash_time"] == 1_700_000_000
+    (tmp_path / "raw").write_bytes(logs.raw(FORMS[form]())[:0x2000000])
+    assert understudy("log", tmp_path / "raw").status == 3
+
+
 @pytest.mark.parametrize("content", (b"", b"hello\n", bytes(65536), b"\x7fELF\x02\x01\x01" + bytes(57)), ids=("empty", "text", "zeros", "header"))
 @pytest.mark.parametrize("command", ("log", "info"))
 def test_what_is_no_dump_is_refused(understudy, tmp_path, command, content):

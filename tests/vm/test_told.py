@@ -3,6 +3,7 @@
 
 import json
 import re
+import struct
 import subprocess
 import xml.etree.ElementTree
 
@@ -65,6 +66,23 @@ def test_a_filtered_dump_has_the_whole_log(understudy, tmp_path):
 def test_qemu_dumps_have_the_log_of_their_guest(understudy):
     logs = {say(understudy, "log", core(f"6.1-qemu{suffix}")) for suffix in ("", "-paging", "-zlib")}
     assert len(logs) == 1 and logs.pop().count(b"\n") > 300
+
+
+def test_memory_without_a_header_is_read(understudy, tmp_path):
+    """What pmemsave would write: each part of QEMU's dump at its address."""
+    with open(core("6.1-qemu"), "rb") as f, open(tmp_path / "raw", "wb") as raw:
+        head = f.read(64)
+        table, count = struct.unpack_from("<Q", head, 32)[0], struct.unpack_from("<H", head, 56)[0]
+        for i in range(count):
+            f.seek(table + 56 * i)
+            kind, _, offset, _, address, size, _, _ = struct.unpack("<IIQQQQQQ", f.read(56))
+            if kind == 1 and address < 1 << 31:
+                f.seek(offset)
+                raw.seek(address)
+                raw.write(f.read(size))
+    assert say(understudy, "log", tmp_path / "raw") == say(understudy, "log", core("6.1-qemu"))
+    told = json.loads(say(understudy, "info", "--json", tmp_path / "raw"))
+    assert told["format"] == "raw memory" and told["free_ok"] is True and told["classes"]["free"] > 10000
 
 
 @pytest.mark.parametrize("name", CRASHED)
