@@ -212,7 +212,8 @@ bool us_cmdline_next(const char **at, struct us_cmdline_word *ret);
 bool us_cmdline_is(const struct us_cmdline_word *word, const char *name);
 
 /* Write all files that us_host_open() reads into dir as a fixture, scrubbed: no MAC, UUID, host
- * name, serial, keys; secrets on the command line blanked. */
+ * name, serial, keys; secrets on the command line blanked. dir is made, or it is there and empty
+ * (else US_ERR_USAGE). */
 struct us_err *us_host_snapshot(const struct us_host *host, const char *dir, size_t *ret_files)
 	us_must_check;
 

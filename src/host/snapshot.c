@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,10 +125,27 @@ static struct us_err *keep_made(struct snapshot *snap)
 	return snap->denied.n ? keep_text(snap, US_FILE_MADE_DENIED, snap->denied.s) : NULL;
 }
 
+/* Files left from another recording would be facts of two machines in one. */
+static struct us_err *must_be_empty(const char *dir)
+{
+	_us_closedir_ DIR *d = opendir(dir);
+	const struct dirent *e;
+
+	if (!d)
+		return us_err_os(errno, "opening the folder");
+	while ((e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			return us_err_new(US_ERR_USAGE,
+					  "the folder is not empty (it has %s): name a new one",
+					  e->d_name);
+	return NULL;
+}
+
 static struct us_err *take(struct snapshot *snap)
 {
 	if (mkdir(snap->dir, 0755) < 0 && errno != EEXIST)
-		return us_err_os(errno, "creating %s", snap->dir);
+		return us_err_os(errno, "creating the folder");
+	US_TRY(must_be_empty(snap->dir));
 	for (enum us_host_file file = 0; file < US_FILE_COUNT; file++) {
 		if (us_host_files[file].scrub == US_SCRUB_MADE)
 			continue;

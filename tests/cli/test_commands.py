@@ -145,6 +145,13 @@ def test_snapshot_is_a_machine_that_can_be_read(understudy, image, host, tmp_pat
     assert strip(before) == strip(after)
 
 
+def test_snapshot_does_not_mix_two_machines(understudy, host, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert understudy("snapshot", tmp_path / "empty", host=host("vm-la57")).status == 0
+    r = understudy("snapshot", tmp_path / "empty", host=host("vm-nonroot"))
+    assert r.status == 2 and "not empty" in r.err
+
+
 def test_snapshot_is_scrubbed(understudy, host, tmp_path):
     told = host("vm-4level", hosts.put("proc/cmdline", "root=UUID=0f9c8a2e-1111-2222-3333-444455556666 password=open-sesame quiet\n"))
     assert understudy("snapshot", tmp_path / "copy", host=told).status == 0
