@@ -223,7 +223,7 @@ static struct us_err *make_room(struct sieve *s, uint64_t room, bool bounded, ui
 		return us_err_new(US_ERR_NO_ROOM, "the dump is too large to close");
 	if (bounded && (s->end > room || room - s->end < need))
 		s->end = room > need ? us_align_down(room - need, block) : 0;
-	if (s->end <= file->at.data_at + block)
+	if (s->end < file->at.data_at + block)
 		return us_err_new(US_ERR_NO_ROOM, "no room is left to close the dump; what is in "
 						  "it can be read as an incomplete dump");
 	if (s->end / block - 1 > INT32_MAX)

@@ -167,6 +167,15 @@ static bool stored_sum(struct job *job, const struct us_stored_page *stored, uin
 	return true;
 }
 
+/* The files of a split set have the same offsets. */
+static bool same_file(const struct job *job, const struct word *w,
+		      const struct us_stored_page *stored)
+{
+	if (job->copy->core->n_files <= 1)
+		return true;
+	return job->shared->has_sums && w->desc.sum == stored->page_flags;
+}
+
 /* A page as the input holds it; descriptors that share an offset there do so here. False if it has
  * to be read instead. */
 static bool add_stored(struct job *job, uint64_t pfn)
@@ -182,7 +191,7 @@ static bool add_stored(struct job *job, uint64_t pfn)
 		return false;
 	}
 	w = &job->words[stored.offset * 0x9e3779b97f4a7c15u >> 58];
-	if (w->used && w->word == stored.offset) {
+	if (w->used && w->word == stored.offset && same_file(job, w, &stored)) {
 		job->stats.shared++;
 		c->descs[c->n_descs++] = w->desc;
 		return true;

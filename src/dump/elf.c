@@ -224,7 +224,7 @@ static struct us_err *put_load(struct elf *e, struct segment s)
 	if (s.data + s.file_bytes > e->written)
 		s.bytes = s.file_bytes = e->written - s.data;
 	e->made++;
-	return put_header(e, PT_LOAD, &s, e->data_at + s.data);
+	return put_header(e, PT_LOAD, &s, e->data_at + (s.file_bytes ? s.data : 0));
 }
 
 /* Runs -> segments: data, zeros behind it, cut where the input's headers end. */

@@ -280,6 +280,8 @@ static void check_loads(struct verify *v)
 	for (size_t i = 0; i < v->core->n_loads; i++) {
 		const struct us_vmcore_load *load = &v->core->loads[i];
 
+		if (!load->file_bytes)
+			continue;
 		if (load->offset > (uint64_t)st.st_size ||
 		    load->file_bytes > (uint64_t)st.st_size - load->offset)
 			problem(v,

@@ -1,0 +1,770 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tests of whole dumps: a made ELF core with made classes goes through every writer and is read
+ * back page by page; writers are killed and disks fill up on the way.
+ */
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "dump/dump-int.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#define PAGE      4096u
+#define LOW       0x100u /* the first page of each stretch of memory */
+#define LOW_N     900u
+#define HIGH      0x1000u
+#define HIGH_N    1500u
+#define DATA_AT   (2 * PAGE)
+#define CORE_SIZE (DATA_AT + (LOW_N + HIGH_N) * PAGE)
+
+struct world {
+	char folder[64];
+	uint8_t *bytes; /* the core */
+	struct us_vmcore *core;
+};
+
+static void fill_page(uint8_t *p, uint64_t pfn)
+{
+	uint64_t x = pfn * 0x9e3779b97f4a7c15u + 1;
+
+	switch (pfn % 5) {
+	case 0: /* zero */
+		break;
+	case 1: /* repeats */
+		memset(p, (int)(pfn % 3) + 0x5a, PAGE);
+		break;
+	case 2: /* does not shrink */
+		for (size_t i = 0; i < PAGE; i++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			p[i] = (uint8_t)x;
+		}
+		break;
+	default:
+		for (size_t i = 0; i < PAGE; i++)
+			p[i] = (uint8_t)(i * pfn >> 6);
+	}
+}
+
+static uint8_t *page_of(const struct world *w, uint64_t pfn)
+{
+	uint64_t i = pfn < HIGH ? pfn - LOW : pfn - HIGH + LOW_N;
+
+	return w->bytes + DATA_AT + i * PAGE;
+}
+
+static enum us_page_class class_of(uint64_t pfn)
+{
+	static const enum us_page_class by[] = {
+		US_CLASS_KEEP, US_CLASS_FREE, US_CLASS_USER,      US_CLASS_CACHE,
+		US_CLASS_SLAB, US_CLASS_FREE, US_CLASS_PROTECTED, US_CLASS_CACHE_PRIVATE,
+		US_CLASS_USER, US_CLASS_KEEP, US_CLASS_OFFLINE,
+	};
+
+	return by[pfn / 13 % us_array_size(by)];
+}
+
+static bool kept(uint64_t pfn, unsigned int level)
+{
+	switch (class_of(pfn)) {
+	case US_CLASS_FREE:
+		return !(level & 16);
+	case US_CLASS_USER:
+		return !(level & 8);
+	case US_CLASS_CACHE:
+		return !(level & 6);
+	case US_CLASS_CACHE_PRIVATE:
+		return !(level & 4);
+	case US_CLASS_OFFLINE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool is_memory(uint64_t pfn)
+{
+	return (pfn >= LOW && pfn < LOW + LOW_N) || (pfn >= HIGH && pfn < HIGH + HIGH_N);
+}
+
+static struct us_err *scan(void *data, us_run_fn fn, void *fn_data, struct us_progress *progress,
+			   struct us_scan *ret)
+{
+	const uint64_t *extra = data; /* a page that no stretch of memory has */
+
+	(void)progress;
+	for (uint64_t pfn = LOW; pfn < HIGH + HIGH_N; pfn++) {
+		struct us_run run = { .pfn = pfn, .count = 1, .class = class_of(pfn) };
+
+		if (extra && *extra == pfn)
+			run.class = US_CLASS_KEEP;
+		else if (!is_memory(pfn))
+			continue;
+		ret->pages[run.class]++;
+		US_TRY(fn(fn_data, &run));
+	}
+	return NULL;
+}
+
+static void put_load(uint8_t *p, uint64_t pfn, uint64_t pages, uint64_t virt, uint64_t offset)
+{
+	Elf64_Phdr load = { .p_type = PT_LOAD,
+			    .p_paddr = pfn * PAGE,
+			    .p_vaddr = virt,
+			    .p_filesz = pages * PAGE,
+			    .p_memsz = pages * PAGE,
+			    .p_offset = offset };
+
+	memcpy(p, &load, sizeof(load));
+}
+
+static void make_core(uint8_t *p)
+{
+	static const char info[] = "OSRELEASE=6.1.0-test\nPAGESIZE=4096\nNUMBER(phys_base)=4096\n"
+				   "CRASHTIME=1700000000\n";
+	Elf64_Ehdr head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
+					 ELFDATA2LSB, EV_CURRENT },
+			    .e_type = ET_CORE,
+			    .e_machine = EM_X86_64,
+			    .e_version = 1,
+			    .e_phoff = sizeof(head),
+			    .e_ehsize = sizeof(head),
+			    .e_phentsize = sizeof(Elf64_Phdr),
+			    .e_phnum = 4 };
+	Elf64_Phdr note = { .p_type = PT_NOTE, .p_offset = PAGE };
+	Elf64_Nhdr cpu = { 5, 336, 1 }, text = { 11, sizeof(info) - 1, 0 };
+	uint8_t *to = p + PAGE;
+
+	memcpy(to, &cpu, sizeof(cpu));
+	memcpy(to + 12, "CORE", 5);
+	to += 12 + 8 + 336;
+	memcpy(to, &text, sizeof(text));
+	memcpy(to + 12, "VMCOREINFO", 11);
+	memcpy(to + 24, info, sizeof(info) - 1);
+	note.p_filesz = (uint64_t)(to + 24 - (p + PAGE)) + (sizeof(info) + 2) / 4 * 4;
+	memcpy(p, &head, sizeof(head));
+	p += sizeof(head);
+	memcpy(p, &note, sizeof(note));
+	/* the kernel's image is mapped twice */
+	put_load(p + 56, HIGH + 10, 100, 0xffffffff81000000u, DATA_AT + (LOW_N + 10) * PAGE);
+	put_load(p + 112, LOW, LOW_N, 0xffff888000000000u + LOW * PAGE, DATA_AT);
+	put_load(p + 168, HIGH, HIGH_N, 0xffff888000000000u + HIGH * PAGE, DATA_AT + LOW_N * PAGE);
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	strcpy(w->folder, "/tmp/us-dump-XXXXXX");
+	assert_non_null(mkdtemp(w->folder));
+	w->bytes = calloc(1, CORE_SIZE);
+	assert_non_null(w->bytes);
+	make_core(w->bytes);
+	for (uint64_t pfn = LOW; pfn < HIGH + HIGH_N; pfn++)
+		if (is_memory(pfn))
+			fill_page(page_of(w, pfn), pfn);
+	assert_null(us_vmcore_parse("made", us_bytes_of(w->bytes, CORE_SIZE), &w->core));
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	char command[128];
+
+	us_vmcore_free(w->core);
+	free(w->bytes);
+	snprintf(command, sizeof(command), "rm -r %s", w->folder);
+	assert_int_equal(system(command), 0);
+	free(w);
+	return 0;
+}
+
+static void name(const struct world *w, const char *what, char path[128])
+{
+	snprintf(path, 128, "%s/%s", w->folder, what);
+}
+
+static struct us_vmcore *open_dump(const char *path)
+{
+	struct us_vmcore *core = NULL;
+	struct us_err *err = us_vmcore_open(&path, 1, &core);
+
+	if (err)
+		fail_msg("%s", err->text);
+	return core;
+}
+
+/* Every page that the dump has is right; returns how many there are. */
+static uint64_t right_pages(const struct world *w, const struct us_vmcore *dump)
+{
+	uint8_t page[PAGE];
+	uint64_t n = 0;
+
+	for (uint64_t pfn = LOW; pfn < HIGH + HIGH_N; pfn++) {
+		struct us_err *err;
+
+		if (!is_memory(pfn) || us_vmcore_page_state(dump, pfn) != US_PAGE_PRESENT)
+			continue;
+		err = us_vmcore_read(dump, pfn * PAGE, page, PAGE);
+		if (err)
+			fail_msg("page 0x%llx: %s", (unsigned long long)pfn, err->text);
+		assert_memory_equal(page, page_of(w, pfn), PAGE);
+		n++;
+	}
+	return n;
+}
+
+static uint64_t verified(const struct us_vmcore *dump)
+{
+	struct us_verify_result r;
+	uint64_t bad;
+
+	assert_null(us_dump_verify(dump, 2, NULL, &r));
+	bad = r.bad_pages + r.bad_sums + r.lost_pages;
+	if (!bad && r.problems[0])
+		fail_msg("%s", r.problems[0]);
+	us_verify_result_deinit(&r);
+	return bad;
+}
+
+static void check_dump(const struct world *w, const char *path, unsigned int level)
+{
+	struct us_vmcore *dump = open_dump(path);
+
+	assert_false(dump->incomplete);
+	assert_string_equal(dump->release, "6.1.0-test");
+	for (uint64_t pfn = LOW; pfn < HIGH + HIGH_N; pfn++)
+		if (is_memory(pfn) &&
+		    (us_vmcore_page_state(dump, pfn) == US_PAGE_PRESENT) != kept(pfn, level))
+			fail_msg("page 0x%llx", (unsigned long long)pfn);
+	right_pages(w, dump);
+	assert_int_equal(verified(dump), 0);
+	us_vmcore_free(dump);
+}
+
+static struct us_err *dump(const struct world *w, const struct us_dump_wish *wish, const char *path,
+			   struct us_dump_job *with, struct us_dump_result *result)
+{
+	struct us_dump_job job = { .out = { .fd = -1 } };
+
+	if (with)
+		job = *with;
+	memset(result, 0, sizeof(*result));
+	job.core = w->core;
+	job.wish = wish;
+	job.scan = scan;
+	job.result = result;
+	return us_dump_run(&job, path, -1);
+}
+
+static struct us_dump_wish wish_for(enum us_dump_format format, unsigned int level,
+				    enum us_page_codec codec, unsigned int jobs)
+{
+	return (struct us_dump_wish){ .format = format,
+				      .level = level,
+				      .codec = codec,
+				      .jobs = jobs,
+				      .no_sync = true,
+				      .overwrite = true };
+}
+
+static void test_every_format_and_level_comes_back(void **state)
+{
+	static const unsigned int levels[] = { 0, 1, 2, 4, 8, 16, 31 };
+	static const enum us_page_codec codecs[] = { US_PAGE_RAW,    US_PAGE_ZLIB, US_PAGE_LZO,
+						     US_PAGE_SNAPPY, US_PAGE_ZSTD, US_PAGE_AUTO };
+	const struct world *w = *state;
+	struct us_dump_result r;
+	char path[128];
+
+	name(w, "dump", path);
+	for (size_t i = 0; i < us_array_size(levels); i++)
+		for (unsigned int f = US_DUMP_KDUMP; f <= US_DUMP_FLAT; f++) {
+			struct us_dump_wish wish =
+				wish_for(f, levels[i], codecs[(i + f) % 6], 1 + i % 3);
+
+			assert_null(dump(w, &wish, path, NULL, &r));
+			assert_true(r.complete);
+			assert_null(r.stopped);
+			check_dump(w, path, levels[i]);
+			us_dump_result_deinit(&r);
+		}
+	for (size_t i = 0; i < us_array_size(codecs); i++) {
+		struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 31, codecs[i], 2);
+
+		assert_null(dump(w, &wish, path, NULL, &r));
+		check_dump(w, path, 31);
+	}
+}
+
+static void test_twins_point_to_the_same_bytes(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_ELF, 1, US_PAGE_RAW, 1);
+	struct us_vmcore *core;
+	struct us_dump_result r;
+	char path[128];
+	uint64_t twins = 0;
+
+	name(w, "dump", path);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	core = open_dump(path);
+	for (size_t i = 0; i < core->n_loads; i++)
+		for (size_t j = 0; j < core->n_loads; j++) {
+			const struct us_vmcore_load *a = &core->loads[i], *b = &core->loads[j];
+
+			if (a->virt < 0xffffffff80000000u || b->virt >= 0xffffffff80000000u ||
+			    a->phys < b->phys || a->phys >= b->phys + b->file_bytes)
+				continue;
+			twins++;
+			assert_true(a->offset - b->offset == a->phys - b->phys);
+			assert_true(a->virt - 0xffffffff81000000u == a->phys - (HIGH + 10) * PAGE);
+		}
+	assert_true(twins > 0);
+	us_vmcore_free(core);
+}
+
+static void test_no_memory_for_runs_is_no_loss(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_job with = { .out = { .fd = -1 }, .runs = { .max_bytes = 1 } };
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 16, US_PAGE_LZO, 2);
+	struct us_dump_result r;
+	struct us_err *err;
+	char path[128];
+
+	name(w, "dump", path);
+	assert_null(dump(w, &wish, path, &with, &r));
+	check_dump(w, path, 16);
+	wish.format = US_DUMP_FLAT;
+	err = dump(w, &wish, path, &with, &r);
+	assert_non_null(err);
+	assert_int_equal(err->code, US_ERR_NO_ROOM);
+	us_err_free(err);
+}
+
+static uint64_t file_size(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+/* If any page of the users' is in that takes room, all that are more valuable are. */
+static void check_order_of_value(const struct us_vmcore *core)
+{
+	bool user = false, all = true;
+
+	for (uint64_t pfn = LOW; pfn < HIGH + HIGH_N; pfn++) {
+		bool in = us_vmcore_page_state(core, pfn) == US_PAGE_PRESENT;
+
+		if (!is_memory(pfn))
+			continue;
+		user |= class_of(pfn) == US_CLASS_USER && in && pfn % 5 > 1;
+		all &= class_of(pfn) != US_CLASS_PROTECTED || in;
+	}
+	assert_true(all || !user);
+}
+
+static void test_a_limit_gives_a_smaller_dump(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 0, US_PAGE_LZO, 1);
+	struct us_dump_result r;
+	uint64_t whole, last = 0;
+	char path[128];
+
+	name(w, "dump", path);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	whole = file_size(path);
+	for (unsigned int part = 6; part <= 10; part++) {
+		struct us_vmcore *core;
+		uint64_t pages;
+
+		wish.limit = whole * part / 10;
+		assert_null(dump(w, &wish, path, NULL, &r));
+		assert_true(file_size(path) <= wish.limit);
+		core = open_dump(path);
+		assert_false(core->incomplete);
+		pages = right_pages(w, core);
+		assert_int_equal(verified(core), 0);
+		assert_true(pages == r.pages_kept || !r.complete);
+		assert_true(r.complete == (part == 10));
+		if (!r.complete)
+			assert_string_equal(r.stopped, "limit");
+		check_order_of_value(core);
+		assert_true(pages >= last);
+		last = pages;
+		us_vmcore_free(core);
+	}
+	assert_true(last > 0);
+}
+
+static void test_a_page_that_cannot_be_read_costs_itself(void **state)
+{
+	const struct world *w = *state;
+	uint64_t extra = LOW + LOW_N + 50;
+	struct us_dump_job with = { .out = { .fd = -1 }, .scan_data = &extra };
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 31, US_PAGE_ZSTD, 1);
+	struct us_dump_result r;
+	char path[128];
+
+	name(w, "dump", path);
+	assert_null(dump(w, &wish, path, &with, &r));
+	assert_int_equal(r.pages_unreadable, 1);
+	assert_int_equal(r.pages_dropped, 0);
+	assert_true(r.complete);
+	check_dump(w, path, 31);
+}
+
+/* ---- writing that ends ---- */
+
+struct fault {
+	uint64_t bytes; /* written until it happens */
+	uint64_t done;
+	bool kills;
+};
+
+/* What a killed process leaves of a write is a number of whole memory pages of the file. */
+static ssize_t failing_pwrite(void *data, int fd, const void *p, size_t n, off_t at)
+{
+	struct fault *f = data;
+	uint64_t left = f->bytes - f->done;
+
+	if (!f->kills) {
+		uint64_t room = (uint64_t)at < f->bytes ? f->bytes - (uint64_t)at : 0;
+
+		if (!room) {
+			errno = ENOSPC;
+			return -1;
+		}
+		return pwrite(fd, p, n < room ? n : (size_t)room, at);
+	}
+	if (n >= left) {
+		uint64_t end = us_align_down((uint64_t)at + left, PAGE);
+
+		if (end > (uint64_t)at && pwrite(fd, p, (size_t)(end - (uint64_t)at), at) < 0)
+			_exit(1);
+		_exit(42);
+	}
+	f->done += n;
+	return pwrite(fd, p, n, at);
+}
+
+static void dump_and_die(const struct world *w, const char *path, uint64_t bytes)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (!child) {
+		struct fault fault = { .bytes = bytes, .kills = true };
+		struct us_dump_job with = {
+			.out = { .fd = -1, .pwrite = failing_pwrite, .pwrite_data = &fault }
+		};
+		struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 8, US_PAGE_LZO, 1 + bytes % 2);
+		struct us_dump_result r;
+
+		_exit(dump(w, &wish, path, &with, &r) ? 1 : 0);
+	}
+	assert_true(waitpid(child, &status, 0) == child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 42);
+}
+
+static void test_killed_at_200_points_it_is_a_dump(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 8, US_PAGE_LZO, 1);
+	struct us_dump_result r;
+	char path[128], unfinished[160];
+	uint64_t whole, most = 0;
+
+	name(w, "killed", path);
+	snprintf(unfinished, sizeof(unfinished), "%s.incomplete", path);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	whole = file_size(path);
+	assert_int_equal(unlink(path), 0);
+	srand(1);
+	for (unsigned int i = 0; i < 200; i++) {
+		struct us_vmcore *core;
+		uint64_t pages;
+
+		dump_and_die(w, path, 1 + (uint64_t)rand() % (whole - PAGE));
+		assert_int_equal(access(path, F_OK), -1);
+		if (file_size(unfinished) < 4 * PAGE)
+			continue; /* before there was a header */
+		core = open_dump(unfinished);
+		assert_true(core->incomplete);
+		pages = right_pages(w, core);
+		most = pages > most ? pages : most;
+		us_vmcore_free(core);
+	}
+	assert_true(most > 1000);
+}
+
+static void test_full_disk_at_50_sizes_gives_a_smaller_dump(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 0, US_PAGE_LZO, 1);
+	struct us_dump_result r;
+	unsigned int closed = 0;
+	uint64_t whole;
+	char path[128], unfinished[160];
+
+	name(w, "full", path);
+	snprintf(unfinished, sizeof(unfinished), "%s.incomplete", path);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	whole = file_size(path);
+	for (unsigned int i = 0; i < 50; i++) {
+		struct fault fault = { .bytes = whole * (i + 1) / 51 };
+		struct us_dump_job with = {
+			.out = { .fd = -1, .pwrite = failing_pwrite, .pwrite_data = &fault }
+		};
+		struct us_err *err;
+		struct us_vmcore *core;
+
+		wish.jobs = 1 + i % 2;
+		err = dump(w, &wish, path, &with, &r);
+		if (err) {
+			assert_int_equal(err->code, US_ERR_NO_ROOM);
+			us_err_free(err);
+			continue; /* not even room for the table, or to close it */
+		}
+		closed++;
+		assert_string_equal(r.stopped, "no space left");
+		assert_false(r.complete);
+		assert_true(file_size(path) <= fault.bytes);
+		core = open_dump(path);
+		assert_false(core->incomplete);
+		assert_true(right_pages(w, core) > 0);
+		assert_int_equal(verified(core), 0);
+		if (wish.jobs == 1) /* jobs finish in any order */
+			check_order_of_value(core);
+		us_vmcore_free(core);
+	}
+	assert_true(closed > 20);
+}
+
+static struct us_err *slow_scan(void *data, us_run_fn fn, void *fn_data,
+				struct us_progress *progress, struct us_scan *ret)
+{
+	US_TRY(scan(data, fn, fn_data, progress, ret));
+	usleep(1100000);
+	return NULL;
+}
+
+static void test_deadline_closes_the_dump(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 0, US_PAGE_LZO, 2);
+	struct us_dump_result r = { 0 };
+	struct us_dump_job job = {
+		.core = w->core, .wish = &wish, .scan = slow_scan, .result = &r, .out = { .fd = -1 }
+	};
+	struct us_vmcore *core;
+	char path[128];
+
+	name(w, "late", path);
+	wish.deadline_s = 1;
+	assert_null(us_dump_run(&job, path, -1));
+	assert_string_equal(r.stopped, "deadline");
+	core = open_dump(path);
+	assert_false(core->incomplete);
+	assert_true(right_pages(w, core) == r.pages_kept);
+	assert_int_equal(verified(core), 0);
+	us_vmcore_free(core);
+}
+
+/* ---- damage ---- */
+
+static void flip(const char *path, uint64_t at)
+{
+	int fd = open(path, O_RDWR);
+	uint8_t byte;
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+	byte ^= 0x10;
+	assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+	close(fd);
+}
+
+static void test_verify_finds_any_flipped_byte(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 31, US_PAGE_LZO, 1);
+	struct us_dump_result r;
+	char path[128];
+	uint64_t size;
+
+	name(w, "flipped", path);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	size = file_size(path);
+	/* bitmaps, table, data; then the whole is as it was */
+	for (uint64_t at = 2 * PAGE + 40; at < size; at += size / 61) {
+		struct us_vmcore *core;
+
+		flip(path, at);
+		core = open_dump(path);
+		if (!verified(core) && at < 4 * PAGE)
+			fail_msg("a flipped byte at 0x%llx is not found", (unsigned long long)at);
+		us_vmcore_free(core);
+		flip(path, at);
+	}
+	check_dump(w, path, 31);
+}
+
+/* ---- other ways in and out ---- */
+
+static void test_flattened_is_the_same_file(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_FLAT, 31, US_PAGE_ZLIB, 2);
+	struct us_dump_result r;
+	char path[128], plain[128];
+	uint64_t bytes;
+	int fd;
+
+	name(w, "flat", path);
+	name(w, "plain", plain);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	assert_true(r.bytes_out == file_size(path));
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_null(us_dump_rearrange(fd, plain, true, NULL, &bytes));
+	close(fd);
+	check_dump(w, plain, 31);
+}
+
+static void test_stored_pages_keep_their_form(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 2, US_PAGE_ZLIB, 1);
+	struct us_vmcore *core;
+	struct us_dump_result r;
+	char path[128], again[128];
+
+	name(w, "dump", path);
+	name(w, "again", again);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	core = open_dump(path);
+	wish.stored = true;
+	wish.codec = US_PAGE_LZO;
+	wish.level = 0;
+	assert_null(us_dump_write(core, NULL, &wish, again, -1, NULL, &r));
+	us_dump_result_deinit(&r);
+	assert_true(file_size(again) <= file_size(path) + PAGE);
+	us_vmcore_free(core);
+	check_dump(w, again, 2);
+}
+
+static void test_a_split_set_joins(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 0, US_PAGE_LZO, 2);
+	char paths[3][128], joined[128];
+	const char *names[3] = { paths[2], paths[0], paths[1] }; /* any order */
+	const char *in_order[3] = { paths[0], paths[1], paths[2] };
+	struct us_vmcore *core;
+	struct us_dump_result r;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		name(w, "part", paths[i]);
+		snprintf(paths[i] + strlen(paths[i]), 8, ".%u", i);
+	}
+	name(w, "joined", joined);
+	assert_null(us_dump_split(w->core, NULL, &wish, in_order, 3, NULL, &r));
+	assert_true(r.pages_kept == LOW_N + HIGH_N);
+	us_dump_result_deinit(&r);
+	assert_null(us_vmcore_open(names, 3, &core));
+	wish.stored = true;
+	assert_null(us_dump_write(core, NULL, &wish, joined, -1, NULL, &r));
+	us_dump_result_deinit(&r);
+	us_vmcore_free(core);
+	core = open_dump(joined);
+	assert_int_equal(right_pages(w, core), LOW_N + HIGH_N);
+	assert_int_equal(verified(core), 0);
+	us_vmcore_free(core);
+}
+
+static void test_estimate_is_near(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 16, US_PAGE_LZO, 1);
+	struct us_dump_result r;
+	char path[128];
+
+	name(w, "estimated", path);
+	wish.estimate = true;
+	assert_null(dump(w, &wish, path, NULL, &r));
+	assert_int_equal(access(path, F_OK), -1);
+	wish.estimate = false;
+	assert_null(dump(w, &wish, path, NULL, &r));
+	wish.estimate = true;
+	{
+		struct us_dump_result e;
+
+		assert_null(dump(w, &wish, path, NULL, &e));
+		assert_true(e.bytes_estimated > r.bytes_out * 9 / 10);
+		assert_true(e.bytes_estimated < r.bytes_out * 11 / 10);
+		assert_true(e.pages_kept == r.pages_kept);
+	}
+}
+
+static void test_names_are_kept(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 31, US_PAGE_LZO, 1);
+	struct us_dump_result r;
+	struct us_err *err;
+	char path[128];
+
+	name(w, "dump", path);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	wish.overwrite = false;
+	err = dump(w, &wish, path, NULL, &r);
+	assert_non_null(err);
+	assert_int_equal(err->code, US_ERR_USAGE);
+	us_err_free(err);
+	err = dump(w, &wish, "/dev/null", NULL, &r);
+	assert_non_null(err);
+	assert_int_equal(err->code, US_ERR_USAGE);
+	us_err_free(err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_format_and_level_comes_back),
+		cmocka_unit_test(test_twins_point_to_the_same_bytes),
+		cmocka_unit_test(test_no_memory_for_runs_is_no_loss),
+		cmocka_unit_test(test_a_limit_gives_a_smaller_dump),
+		cmocka_unit_test(test_a_page_that_cannot_be_read_costs_itself),
+		cmocka_unit_test(test_killed_at_200_points_it_is_a_dump),
+		cmocka_unit_test(test_full_disk_at_50_sizes_gives_a_smaller_dump),
+		cmocka_unit_test(test_deadline_closes_the_dump),
+		cmocka_unit_test(test_verify_finds_any_flipped_byte),
+		cmocka_unit_test(test_flattened_is_the_same_file),
+		cmocka_unit_test(test_stored_pages_keep_their_form),
+		cmocka_unit_test(test_a_split_set_joins),
+		cmocka_unit_test(test_estimate_is_near),
+		cmocka_unit_test(test_names_are_kept),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
