@@ -15,6 +15,7 @@
 #define IMAGE_MAX    (64ull << 20) /* how far behind _stext to look */
 #define SECTION_MAX  (64ull << 20)
 #define WINDOW       (1u << 20)
+#define UNREAD_MAX   256
 #define NESTING_MAX  16
 #define MEMBERS_MAX  100000 /* to look at for one question: nesting may multiply them */
 
@@ -184,6 +185,7 @@ struct us_err *us_btf_find(const struct us_vmcore *core, const struct us_layout 
 {
 	uint64_t stext, phys, end;
 	struct us_vmcore_reader *reader;
+	unsigned int unread = 0;
 	bool found = false;
 
 	if (!us_vmcoreinfo_symbol(core->info, "_stext", &stext))
@@ -198,8 +200,11 @@ struct us_err *us_btf_find(const struct us_vmcore *core, const struct us_layout 
 		if (err) {
 			us_err_free(err);
 			phys += core->page_bytes;
+			if (++unread == UNREAD_MAX) /* the image has no such holes */
+				break;
 			continue;
 		}
+		unread = 0;
 		found = look_in(core, phys, window, ret);
 		phys += window.n;
 	}

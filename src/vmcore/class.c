@@ -126,22 +126,44 @@ struct us_page_says us_page_classify(const struct us_page_rules *rules, uint64_t
 	return judge(rules, pfn, page, second);
 }
 
+/* No type: _mapcount, which is -1 or more. */
+static inline bool untyped(const struct us_page_rules *rules, const uint8_t *page)
+{
+	uint32_t type;
+
+	memcpy(&type, page + rules->type, sizeof(type));
+	return le32toh(type) + 1 <= INT32_MAX;
+}
+
+/* How many of n single pages without a type are alike in all that judge() looks at. */
+static size_t count_alike(const struct us_page_rules *rules, const uint8_t *pages, size_t n)
+{
+	uint64_t flags = word(pages, rules->flags), mapping = word(pages, rules->mapping);
+	uint64_t differs = 0;
+	size_t i = 1;
+
+	for (; i < n; i++) {
+		const uint8_t *page = pages + i * rules->size;
+
+		differs = (word(page, rules->flags) ^ flags) & rules->judged;
+		differs |= (word(page, rules->mapping) ^ mapping) & MAPPING_ANON;
+		differs |= page[rules->compound] & COMPOUND_TAIL;
+		if (differs || !untyped(rules, page))
+			break;
+	}
+	return i;
+}
+
 struct us_page_says us_page_classify_many(const struct us_page_rules *rules, uint64_t pfn,
 					  const uint8_t *pages, size_t n, size_t *ret_same)
 {
-	struct us_page_says first = judge(rules, pfn, pages, pages + rules->size);
-	size_t i = 1;
+	struct us_page_says says = judge(rules, pfn, pages, pages + rules->size);
 
-	for (; i < n && first.order == 0; i++) {
-		struct us_page_says says;
-
-		pages += rules->size;
-		says = judge(rules, pfn + i, pages, pages + rules->size);
-		if (says.class != first.class || says.order)
-			break;
-	}
-	*ret_same = i;
-	return first;
+	*ret_same = 1;
+	if (rules->judged && untyped(rules, pages) && !says.tail &&
+	    !(word(pages, rules->flags) & rules->head))
+		*ret_same = count_alike(rules, pages, n);
+	return says;
 }
 
 /* ---- the rules of a kernel from its fields ---- */
@@ -197,6 +219,19 @@ static void second_page_rules(const struct us_layout *layout, struct us_page_rul
 	}
 }
 
+/* As they are in all kernels, so that a count of mappings is never taken for a type. */
+static bool are_types_negative(const struct us_page_rules *rules)
+{
+	const struct us_type_rule *types[] = { &rules->buddy, &rules->offline, &rules->hugetlb,
+					       &rules->slab, &rules->unaccepted };
+
+	for (size_t i = 0; i < us_array_size(types); i++) {
+		if (types[i]->known && types[i]->value + 1 <= INT32_MAX)
+			return false;
+	}
+	return true;
+}
+
 void us_page_rules_make(struct us_layout *layout)
 {
 	struct us_page_rules *rules = &layout->rules;
@@ -246,6 +281,9 @@ void us_page_rules_make(struct us_layout *layout)
 	rules->slab_flag = rules->slab.known ? 0 : flag(layout, US_F_PG_SLAB);
 	rules->free_orders = orders > 0 && orders < ORDER_MAX ? (unsigned int)orders : 0;
 	second_page_rules(layout, rules);
+	if (are_types_negative(rules))
+		rules->judged = rules->head | rules->lru | rules->priv | rules->swapcache |
+				rules->swapbacked | rules->slab_flag | rules->poison;
 }
 
 const char *us_page_class_name(enum us_page_class class)

@@ -59,6 +59,7 @@ struct us_page_rules {
 	uint32_t flags, mapping, type, private, compound; /* offsets of fields */
 	uint64_t lru, priv, swapcache, swapbacked, head;  /* masks in flags */
 	uint64_t slab_flag, poison;                       /* 0: there is no such flag */
+	uint64_t judged; /* all of these, if types can be told from counts at a glance; else 0 */
 	struct us_type_rule buddy, offline, hugetlb, slab, unaccepted;
 	bool has_order;
 	uint32_t order_at; /* of a compound page's order: a byte of the second struct page */

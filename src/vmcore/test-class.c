@@ -252,6 +252,68 @@ static void test_pages_of_every_era(void **state)
 	}
 }
 
+/* Pages of all kinds in any order: taken together they are what each is by itself. */
+static void test_alike_pages_are_taken_together(void **state)
+{
+	enum { PAGES = 20000 };
+	static uint8_t pages[(PAGES + 1) * SIZE];
+	uint32_t random = 1;
+
+	(void)state;
+	for (size_t i = 0; i < us_array_size(eras); i++) {
+		const struct era *e = &eras[i];
+		const uint64_t flags[] = { 0,
+					   BIT(e->lru),
+					   BIT(e->lru) | BIT(e->private),
+					   BIT(e->head),
+					   BIT(e->poison),
+					   BIT(e->swapbacked),
+					   BIT(e->swapcache) };
+		const uint32_t types[] = { 0xffffffff,
+					   0,
+					   7,
+					   e->buddy,
+					   e->hugetlb_type,
+					   e->slab_type ? e->slab_type : 1,
+					   e->offline };
+		_us_pool_deinit_ struct us_pool pool = { 0 };
+		struct us_layout *layout;
+		char text[2048];
+
+		for (size_t at = 0; at <= PAGES; at++) {
+			struct pair p;
+
+			random = random * 1664525 + 1013904223;
+			if (random >> 29 && at) { /* mostly as the page before */
+				memcpy(pages + at * SIZE, pages + (at - 1) * SIZE, SIZE);
+				continue;
+			}
+			p = page(flags[(random >> 8) % us_array_size(flags)],
+				 0x1000 | (random >> 16 & 3),
+				 types[(random >> 20) % us_array_size(types)]);
+			p.head[8] = random >> 26 == 9;
+			memcpy(pages + at * SIZE, p.head, SIZE);
+		}
+		describe(e, text);
+		assert_null(layout_of(text, &pool, &layout));
+		assert_true(layout->rules.judged != 0);
+		for (size_t at = 0, same; at < PAGES; at += same) {
+			const uint8_t *p = pages + at * SIZE;
+			struct us_page_says says =
+				us_page_classify_many(&layout->rules, 1 + at, p, PAGES - at, &same);
+
+			assert_true(same > 0 && same <= PAGES - at);
+			for (size_t k = 0; k < same; k++, p += SIZE) {
+				struct us_page_says one =
+					us_page_classify(&layout->rules, 1 + at + k, p, p + SIZE);
+
+				assert_true(one.class == says.class && one.order == says.order);
+			}
+		}
+		us_layout_free(layout);
+	}
+}
+
 /* From 6.12 the low 24 bits of a typed page have other uses; before it all bits count. */
 static void test_only_the_top_byte_is_a_type(void **state)
 {
@@ -323,6 +385,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages_of_every_era),
+		cmocka_unit_test(test_alike_pages_are_taken_together),
 		cmocka_unit_test(test_only_the_top_byte_is_a_type),
 		cmocka_unit_test(test_a_missing_field_is_named),
 		cmocka_unit_test(test_impossible_offsets_are_refused),
