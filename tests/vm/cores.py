@@ -6,7 +6,7 @@
     cores.core("6.12")      the same from Python; lab.LabError if it cannot be made
 
 NAME             what
-6.1 6.12 tiny    /proc/vmcore of a 512 MiB guest that died by sysrq-c, copied raw in its capture kernel
+6.1 6.12 newest tiny  /proc/vmcore of a 512 MiB guest that died by sysrq-c, copied raw in its capture kernel
 6.1-qemu         QEMU's dump-guest-memory of such a guest while it runs (ELF), with a vmcoreinfo note
 6.1-qemu-paging  the same with QEMU's own virtual addresses (-p)
 6.1-qemu-zlib    kdump-compressed (flattened, as QEMU writes them)
@@ -27,7 +27,7 @@ FOLDER = lab.CACHE / "cores"
 MEMORY = "512M"
 RECIPE = 1  # raised when the dumps are to be made anew
 QEMU_DUMPS = {"": "", "-paging": "-p ", "-zlib": "-z "}  # Debian builds QEMU without lzo and snappy
-CRASHED = ("6.1", "6.12", "tiny")
+CRASHED = ("6.1", "6.12", "newest", "tiny")
 NAMES = (*CRASHED, *(f"6.1-qemu{suffix}" for suffix in QEMU_DUMPS))
 
 # Something of every class that a dump level can leave out: page cache with and without private data,
