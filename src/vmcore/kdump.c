@@ -189,7 +189,7 @@ static struct us_err *take_header(struct us_vmcore *core, struct us_bytes b, con
 
 		if (strnlen(text, UTS_BYTES) == UTS_BYTES)
 			us_vmcore_warn(core, "utsname.%s in the header has no end", fields[i]);
-		core->uts[i] = us_pool_strndup(&core->pool, text, UTS_BYTES);
+		core->uts[i] = us_vmcore_printable(us_pool_strndup(&core->pool, text, UTS_BYTES));
 		if (!core->uts[i])
 			return us_err_nomem();
 	}

@@ -85,7 +85,9 @@ void us_notes_take_info(struct us_vmcore *core, struct us_bytes text)
 	(void)number(core->info, "CRASHTIME", &core->crash_time);
 	release = us_vmcoreinfo_text(core->info, "OSRELEASE");
 	if (release)
-		core->release = release;
+		core->release = us_vmcore_printable(us_pool_strdup(&core->pool, release));
+	if (!core->release)
+		core->release = "";
 }
 
 struct us_err *us_notes_read(struct us_vmcore *core, struct us_bytes raw)

@@ -25,6 +25,14 @@ const char *us_vmcore_format_name(enum us_vmcore_format format)
 	return (unsigned int)format < US_VMCORE_FORMATS ? names[format] : "unknown";
 }
 
+char *us_vmcore_printable(char *s)
+{
+	for (char *p = s; p && *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	return s;
+}
+
 void us_vmcore_warn(struct us_vmcore *core, const char *fmt, ...)
 {
 	const char **list = (const char **)core->warnings;
@@ -40,7 +48,7 @@ void us_vmcore_warn(struct us_vmcore *core, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	list[n] = n + 1 == US_WARNINGS_MAX ? "there are more contradictions than are listed here"
-					   : us_pool_strdup(&core->pool, text);
+					   : us_pool_strdup(&core->pool, us_vmcore_printable(text));
 }
 
 struct us_err *us_vmcore_new(const char *path, struct us_vmcore **ret)

@@ -129,6 +129,8 @@ struct us_err *us_notes_read(struct us_vmcore *core, struct us_bytes raw) us_mus
 void us_notes_take_info(struct us_vmcore *core, struct us_bytes text);
 /* A contradiction that was survived; past US_WARNINGS_MAX only counted. */
 void us_vmcore_warn(struct us_vmcore *core, const char *fmt, ...) us_printf(2, 3);
+/* s (may be NULL), with '?' for each byte that a terminal or JSON should not get. */
+char *us_vmcore_printable(char *s);
 #define US_ZERO_BYTES (64u << 10)
 extern const uint8_t us_zero_page[US_ZERO_BYTES];
 /* Sorted, page-aligned and merged, from ranges in any order. */
