@@ -8,10 +8,10 @@ static const char *verdict(const struct us_verify_result *r)
 {
 	if (r->bad_pages || r->bad_sums)
 		return "damaged";
-	if (r->problems && r->problems[0])
-		return "it contradicts itself";
 	if (!r->complete)
 		return "incomplete; what it holds is sound";
+	if (r->problems && r->problems[0])
+		return "it contradicts itself";
 	return r->has_sums ? "sound, by its checksums"
 			   : "sound, as far as a dump without checksums tells";
 }
@@ -27,6 +27,8 @@ void us_report_verify(struct us_out *out, const struct us_vmcore *core,
 			   r->checked_sums, r->bad_sums);
 	else
 		us_out_row(out, "checksums", "none in this dump");
+	for (const char *const *w = core->warnings; w && *w; w++)
+		us_out_row(out, "note", "%s", *w);
 	if (!r->problems || !r->problems[0])
 		return;
 	us_out_head(out, "Problems");
@@ -51,6 +53,9 @@ json_object *us_json_verify(const struct us_vmcore *core, const struct us_verify
 	us_json_num(obj, "checked_sums", r->checked_sums);
 	us_json_num(obj, "bad_sums", r->bad_sums);
 	us_json_bool(obj, "complete", r->complete);
+	list = us_json_list(obj, "warnings");
+	for (const char *const *w = core->warnings; w && *w; w++)
+		json_object_array_add(list, json_object_new_string(*w));
 	list = us_json_list(obj, "problems");
 	for (const char *const *p = r->problems; p && *p; p++)
 		json_object_array_add(list, json_object_new_string(*p));

@@ -13,7 +13,7 @@ import probe
 import pytest
 
 SCHEMAS = Path(__file__).parent / "schema"
-COMMANDS = ("inspect", "check", "load", "exec", "unload", "status", "snapshot", "log", "info")
+COMMANDS = ("inspect", "check", "load", "exec", "unload", "status", "snapshot", "log", "info", "verify")
 NOBODY = 65534
 
 
