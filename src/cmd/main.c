@@ -37,11 +37,20 @@ static void help(FILE *f)
 		   "(kexec --help).\n");
 }
 
+/* Before the words are parsed: an error in them is told in JSON, too. */
+static bool wants_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--json"))
+			return true;
+	return false;
+}
+
 static int run(const struct us_cmd *cmd, int argc, char **argv)
 {
 	void *opts = calloc(1, cmd->opts_bytes);
+	bool wants_help, json = wants_json(argc, argv);
 	struct us_err *err;
-	bool wants_help;
 	char program[64];
 	int n, status;
 
@@ -49,7 +58,7 @@ static int run(const struct us_cmd *cmd, int argc, char **argv)
 		return us_cmd_fail(us_err_nomem(), false);
 	err = us_options_parse(cmd, argc, argv, opts, &n, &wants_help);
 	if (err) {
-		status = us_cmd_fail(err, false);
+		status = us_cmd_fail(err, json);
 	} else if (wants_help) {
 		snprintf(program, sizeof(program), "understudy %s", cmd->name);
 		us_options_help(cmd, program);

@@ -58,6 +58,14 @@ def test_words_that_make_no_sense_are_usage(understudy, image, host, words):
     assert r.err.strip() and not r.out.strip() and not r.acts
 
 
+@pytest.mark.parametrize("words", (["check", "--fly"], ["load"], ["snapshot", "a", "b"], ["check", "--call"]), ids=" ".join)
+def test_wrong_words_are_told_in_json(understudy, host, words):
+    r = understudy(words[0], "--json", *words[1:], host=host())
+    assert r.status == 2 and not r.out
+    error = json.loads(r.err)
+    assert error["schema"] == "understudy.error/1" and error["code"] == "usage"
+
+
 def test_a_missing_image_is_status_3_and_named(understudy, host):
     r = understudy("check", "/nowhere/vmlinuz", host=host())
     assert r.status == 3 and "/nowhere/vmlinuz" in r.err and "No such file" in r.err
