@@ -15,7 +15,7 @@
 #define STEP      (256u << 10)
 #define STEP_DESC (STEP / 32) /* descriptors read at a time */
 #define TRIES     6
-#define EXTRA     (2u << 20) /* more room with each try: space may have been taken and not written */
+#define EXTRA     (1u << 20) /* more room with each try: space may have been taken and not written */
 
 /* Adds [at, end) of the file to sum. */
 static struct us_err *sum_file(const struct us_out *out, uint64_t at, uint64_t end,
@@ -269,7 +269,7 @@ static struct us_err *close_smaller(struct sieve *s, uint8_t *buf)
 	if (bounded)
 		room = file->limit;
 	for (unsigned int i = 0; i < TRIES; i++) {
-		US_TRY(make_room(s, room, bounded, (uint64_t)i * EXTRA));
+		US_TRY(make_room(s, room, bounded, i > 1 ? (uint64_t)(i - 1) * EXTRA : 0));
 		err = write_anew(s, buf);
 		if (!err || err->code != US_ERR_NO_ROOM)
 			break;

@@ -16,8 +16,9 @@ struct kdump {
 	struct us_dump_job *job;
 	struct us_kdump_file file;
 	struct us_copy copy;
-	atomic_uint_fast64_t end;
-	uint64_t first; /* rank of this file's first page */
+	atomic_uint_fast64_t end;     /* of the space that chunks have taken */
+	atomic_uint_fast64_t written; /* end of the highest chunk that is there */
+	uint64_t first;               /* rank of this file's first page */
 	bool split;
 };
 
@@ -80,6 +81,7 @@ static struct us_err *lay_out(struct kdump *k)
 	US_TRY(us_blob_new(at->page_bytes, &zeros));
 	k->file.end = at->data_at + at->page_bytes;
 	atomic_store(&k->end, k->file.end);
+	atomic_store(&k->written, k->file.end);
 	if (k->file.end > k->file.limit)
 		return us_err_new(US_ERR_NO_ROOM,
 				  "%" PRIu64 " bytes do not hold header, bitmaps and table",
@@ -143,6 +145,9 @@ static struct us_err *take(void *data, struct us_chunk *chunk)
 		chunk->no_room = true;
 		return NULL;
 	}
+	for (uint64_t was = atomic_load(&k->written); was < base + chunk->n_bytes;)
+		if (atomic_compare_exchange_weak(&k->written, &was, base + chunk->n_bytes))
+			break;
 	return err;
 }
 
@@ -151,7 +156,7 @@ static struct us_err *finish(struct kdump *k)
 	struct us_dump_result *result = k->job->result;
 	const char *stopped = atomic_load(&k->copy.stopped);
 
-	k->file.end = atomic_load(&k->end);
+	k->file.end = atomic_load(&k->written);
 	if (!stopped && !k->copy.stats.unreadable)
 		US_TRY(us_kdump_close(&k->file));
 	else if (k->split)
