@@ -2,35 +2,33 @@
 /*
  * Single pages as kdump-compressed files hold them: a zlib stream, an lzo1x block, snappy without
  * framing or one zstd frame, always of exactly one page. The decoders' working memory is kept from
- * page to page. What a page descriptor says besides is vmcore's business.
+ * page to page; zlib streams are read by libdeflate, at about twice zlib's speed. What a page
+ * descriptor says besides is vmcore's business.
  */
 #include "pack/pack.h"
 
+#include <libdeflate.h>
 #include <lzo/lzo1x.h>
 #include <snappy-c.h>
 #include <stdlib.h>
-#include <zlib.h>
 #include <zstd.h>
 
 struct us_page_unpacker {
-	z_stream zlib;
-	bool zlib_ready;
+	struct libdeflate_decompressor *zlib;
 	ZSTD_DCtx *zstd;
 };
 
 /* Each returns the size that came out, or SIZE_MAX. */
 static size_t unpack_zlib(struct us_page_unpacker *u, struct us_bytes in, uint8_t *out, size_t n)
 {
-	u->zlib.next_in = (uint8_t *)in.p;
-	u->zlib.avail_in = (unsigned int)in.n;
-	u->zlib.next_out = out;
-	u->zlib.avail_out = (unsigned int)n;
-	if (!u->zlib_ready && inflateInit(&u->zlib) != Z_OK)
-		return SIZE_MAX;
-	u->zlib_ready = true;
-	if (inflateReset(&u->zlib) != Z_OK || inflate(&u->zlib, Z_FINISH) != Z_STREAM_END)
-		return SIZE_MAX;
-	return n - u->zlib.avail_out;
+	size_t got;
+
+	if (!u->zlib)
+		u->zlib = libdeflate_alloc_decompressor();
+	return u->zlib && libdeflate_zlib_decompress(u->zlib, in.p, in.n, out, n, &got) ==
+				       LIBDEFLATE_SUCCESS
+		       ? got
+		       : SIZE_MAX;
 }
 
 static size_t unpack_lzo(struct us_page_unpacker *u, struct us_bytes in, uint8_t *out, size_t n)
@@ -106,8 +104,7 @@ void us_page_unpacker_free(struct us_page_unpacker *unpacker)
 {
 	if (!unpacker)
 		return;
-	if (unpacker->zlib_ready)
-		inflateEnd(&unpacker->zlib);
+	libdeflate_free_decompressor(unpacker->zlib);
 	ZSTD_freeDCtx(unpacker->zstd);
 	free(unpacker);
 }

@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 #define US_KDUMP_DESC_BYTES 24u   /* of a page descriptor */
-#define US_KDUMP_RANK_PAGES 4096u /* pages per entry of ranks */
+#define US_KDUMP_RANK_PAGES 1024u /* pages per entry of ranks */
 
 /* One file of the set. Page numbers here count from bit 0 of the bitmaps. */
 struct kdump_part {
