@@ -243,6 +243,15 @@ static void take_page_size(struct us_vmcore *core)
 	core->page_shift = (uint32_t)__builtin_ctz(core->page_bytes);
 }
 
+/* Only the kernel's cores of processes have the auxiliary vector in a note. */
+static bool has_auxv(const struct us_vmcore *core)
+{
+	for (size_t i = 0; i < core->n_notes; i++)
+		if (core->notes[i].type == NT_AUXV && strcmp(core->notes[i].name, "CORE") == 0)
+			return true;
+	return false;
+}
+
 struct us_err *us_elf_open(struct us_vmcore *core, struct us_store *store)
 {
 	struct elf_core *elf = us_pool_alloc(&core->pool, sizeof(*elf));
@@ -273,6 +282,9 @@ struct us_err *us_elf_open(struct us_vmcore *core, struct us_store *store)
 				  store->path, header.phnum);
 	US_TRY(collect_notes(core, store, v + header.phnum - n_notes, n_notes, &notes));
 	US_TRY(us_notes_read(core, notes));
+	if (has_auxv(core))
+		return us_err_new(US_ERR_UNSUPPORTED,
+				  "%s is the core of a process, not of a machine", store->path);
 	take_page_size(core);
 	core->loads = v;
 	core->n_loads = n_loads;

@@ -421,6 +421,8 @@ static void test_what_is_no_dump_is_named(void **state)
 	assert_refused(open_parts("vmcore-elf/none", NULL, NULL, &core), US_ERR_NOT_FOUND, "none");
 	assert_refused(open_parts(NULL, NULL, NULL, &core), US_ERR_USAGE, "no dump");
 	assert_refused(open_parts(".", NULL, NULL, &core), US_ERR_OS, "directory");
+	assert_refused(open_parts("vmcore-elf/elf-process", NULL, NULL, &core), US_ERR_UNSUPPORTED,
+		       "core of a process");
 	assert_null(core);
 }
 
