@@ -129,11 +129,11 @@ static enum us_result lockdown_load(const struct us_case *c, struct us_detail *d
 
 static enum us_result ima_load(const struct us_case *c, struct us_detail *d)
 {
-	const struct us_fact_tri *f = &c->host->ima_appraises_kexec;
+	const struct us_fact_tri *f = &c->host->ima_refuses_kexec_load;
 
 	if (!us_known(f->o))
 		return us_missing(d, f->o);
-	us_fact(d, "IMA appraises kernels for kexec: %s", us_tri_name(f->v));
+	us_fact(d, "IMA wants every kernel for kexec to come from a file: %s", us_tri_name(f->v));
 	us_read(d, "%s", us_path(f->o));
 	return us_fail_if(f->v == US_YES);
 }

@@ -79,12 +79,16 @@ static void test_lockdown_and_ima(void **state)
 	SILENT("lockdown.kexec-load", "kexec_file_load", { host->lockdown.v = "integrity"; });
 	FAILS("ima.kexec-load", "appraised", {
 		by_load(b);
-		host->ima_appraises_kexec.v = US_YES;
+		host->ima_refuses_kexec_load.v = US_YES;
 	});
 	PASSES("ima.kexec-load", "not appraised", { by_load(b); });
 	FAILS("ima.peeled-image", "a UKI under IMA", {
 		image->n_nest = 2;
 		host->ima_appraises_kexec.v = US_YES;
+	});
+	PASSES("ima.peeled-image", "a UKI where only kexec_load is refused", {
+		image->n_nest = 2;
+		host->ima_refuses_kexec_load.v = US_YES;
 	});
 	PASSES("ima.peeled-image", "a plain file under IMA",
 	       { host->ima_appraises_kexec.v = US_YES; });

@@ -204,7 +204,7 @@ static inline void bench_kexec(struct bench *b)
 	h->cap_sys_boot = h->init_pid_ns = h->init_user_ns = h->systemd =
 		(struct us_fact_tri){ KNOWN("/proc/self/status"), US_YES };
 	h->lockdown = (struct us_fact_str){ KNOWN("/sys/kernel/security/lockdown"), "none" };
-	h->secure_boot = h->sig_enforced = h->ima_appraises_kexec =
+	h->secure_boot = h->sig_enforced = h->ima_appraises_kexec = h->ima_refuses_kexec_load =
 		(struct us_fact_tri){ KNOWN("efivar SecureBoot"), US_NO };
 	b->key = (struct us_host_key){ "", "Example Secure Boot CA: 6ccece7e",
 				       "6ccece7e4c6c0d1f6149f3dd27dfcc5cbb419ea1" };

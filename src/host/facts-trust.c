@@ -113,10 +113,28 @@ static bool policy_appraises(struct us_bytes policy)
 	return false;
 }
 
-/* The policy cannot be read: what is known of it is what the kernel was told and built with. */
-static struct us_fact_tri policy_unread(struct us_host *host, struct us_fact_tri arch,
-					const char *why)
+/* Secure Boot brings in a rule that appraises kernels, but not where kexec checks signatures itself. */
+static struct us_fact_tri arch_policy_appraises(struct us_host *host)
 {
+	if (us_kconfig_builtin(host->kconfig, "KEXEC_SIG") == US_YES)
+		return us_fact_tri_known(us_host_say(&host->pool,
+						     "%s: CONFIG_KEXEC_SIG: no rule of IMA's own",
+						     host->config_known.o.path),
+					 false);
+	if (host->secure_boot.v != US_YES)
+		return host->secure_boot;
+	if (!host->kconfig)
+		return us_fact_tri_unknown(host->config_known.o.path, host->config_known.o.missing);
+	return us_fact_tri_known(us_host_say(&host->pool,
+					     "%s: CONFIG_IMA_ARCH_POLICY, without CONFIG_KEXEC_SIG",
+					     host->config_known.o.path),
+				 us_kconfig_builtin(host->kconfig, "IMA_ARCH_POLICY") == US_YES);
+}
+
+/* The policy cannot be read: what is known of it is what the kernel was told and built with. */
+static struct us_fact_tri policy_unread(struct us_host *host, const char *why)
+{
+	struct us_fact_tri arch = arch_policy_appraises(host);
 	const char *at = host->cmdline.v;
 	struct us_cmdline_word word;
 
@@ -139,22 +157,28 @@ static struct us_fact_tri policy_unread(struct us_host *host, struct us_fact_tri
 	return arch;
 }
 
-static struct us_fact_tri find_ima(struct us_host *host)
+static struct us_fact_tri find_ima_appraises(struct us_host *host)
 {
 	_us_blob_deinit_ struct us_blob policy = { 0 };
-	struct us_fact_tri arch = by_secure_boot(host, "appraisal by IMA");
 	struct us_origin from;
 
 	if (us_kconfig_builtin(host->kconfig, "IMA_APPRAISE") == US_NO)
 		return us_fact_tri_known(us_host_say(&host->pool, "%s: CONFIG_IMA_APPRAISE is off",
 						     host->config_known.o.path),
 					 false);
-	if (us_host_read(host, &host->pool, US_FILE_IMA_POLICY, NULL, &policy, &from)) {
-		if (policy_appraises(us_blob_bytes(&policy)))
-			return us_fact_tri_known(from.path, true);
-		return arch;
-	}
-	return policy_unread(host, arch, from.missing);
+	if (us_host_read(host, &host->pool, US_FILE_IMA_POLICY, NULL, &policy, &from))
+		return us_fact_tri_known(from.path, policy_appraises(us_blob_bytes(&policy)));
+	return policy_unread(host, from.missing);
+}
+
+/* By its policy, or because signatures are enforced, which kexec_load could go around. */
+static struct us_fact_tri find_ima_refuses(struct us_host *host)
+{
+	struct us_fact_tri enforced = by_secure_boot(host, "a refusal by IMA");
+
+	if (host->ima_appraises_kexec.v == US_YES || enforced.v == US_NO)
+		return host->ima_appraises_kexec;
+	return enforced;
 }
 
 struct us_err *us_host_read_trust(struct us_host *host)
@@ -165,7 +189,8 @@ struct us_err *us_host_read_trust(struct us_host *host)
 	host->secure_boot = find_secure_boot(host);
 	host->lockdown = find_lockdown(host);
 	host->sig_enforced = find_sig_enforced(host);
-	host->ima_appraises_kexec = find_ima(host);
+	host->ima_appraises_kexec = find_ima_appraises(host);
+	host->ima_refuses_kexec_load = find_ima_refuses(host);
 	if (!us_host_read(host, &host->pool, US_FILE_KEYS, NULL, &keys, &host->keys_from))
 		return NULL;
 	US_TRY(us_keys_parse(&host->pool, us_blob_bytes(&keys), &list, &host->n_keys));

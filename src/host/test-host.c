@@ -202,7 +202,8 @@ static void test_secure_boot_machine_enforces_signatures(void **state)
 	host = opened(dir);
 	assert_int_equal(host->secure_boot.v, US_YES);
 	assert_int_equal(host->sig_enforced.v, US_YES);
-	assert_int_equal(host->ima_appraises_kexec.v, US_YES);
+	assert_int_equal(host->ima_appraises_kexec.v, US_NO); /* kexec checks by itself there */
+	assert_int_equal(host->ima_refuses_kexec_load.v, US_YES);
 	assert_string_equal(host->lockdown.v, "integrity");
 	assert_int_equal(host->n_keys, 4);
 	assert_string_equal(host->keys[3].description,
@@ -371,6 +372,7 @@ static void test_single_files_change_single_facts(void **state)
 	assert_int_equal(host->init_pid_ns.v, US_NO);
 	assert_string_equal(host->lockdown.v, "confidentiality");
 	assert_int_equal(host->ima_appraises_kexec.v, US_YES);
+	assert_int_equal(host->ima_refuses_kexec_load.v, US_YES);
 	remove_tree(dir);
 }
 
@@ -517,6 +519,14 @@ static void test_ima_policy_is_judged_by_what_is_known(void **state)
 	put(dir, config, "CONFIG_KEXEC_SIG_FORCE=y\n");
 	host = opened(dir);
 	assert_int_equal(host->sig_enforced.v, US_YES);
+	us_host_free(host);
+	remove_tree(dir);
+	/* Secure Boot, and a kernel that leaves the checking of kexec's images to IMA */
+	fresh(dir, "vm-secureboot");
+	put(dir, config, "CONFIG_IMA_APPRAISE=y\nCONFIG_IMA_ARCH_POLICY=y\n");
+	host = opened(dir);
+	assert_int_equal(host->ima_appraises_kexec.v, US_YES);
+	assert_int_equal(host->ima_refuses_kexec_load.v, US_YES);
 	remove_tree(dir);
 }
 

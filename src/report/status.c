@@ -45,6 +45,7 @@ static const struct row allows[] = {
 	ROW("secure boot", "secure_boot", TRI, secure_boot),
 	ROW("signatures", "sig_enforced", TRI, sig_enforced),
 	ROW("IMA appraises", "ima_appraises_kexec", TRI, ima_appraises_kexec),
+	ROW("IMA bars load", "ima_refuses_kexec_load", TRI, ima_refuses_kexec_load),
 	ROW("CAP_SYS_BOOT", "cap_sys_boot", TRI, cap_sys_boot),
 	ROW("systemd", "systemd", TRI, systemd),
 	{ 0 },
