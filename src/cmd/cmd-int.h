@@ -143,12 +143,56 @@ void us_opened_deinit(struct us_opened *opened);
 /* The kernel log, printed by report. What the log is damaged in gives US_EXIT_BLOCKED. */
 int us_log_print(const struct us_opened *opened, struct us_log_report *report);
 
+/* What dump and convert take alike; words as they were given. */
+struct us_dump_ask {
+	bool convert, estimate, json, force, no_sync;
+	const char *exclude, *level, *format, *codec, *jobs, *deadline, *progress_fd;
+	uint64_t limit;
+};
+#define US_DUMP_ASK(letter, name, type, arg, help, field)                                          \
+	{                                                                                          \
+		letter, name, type, arg, help, offsetof(struct us_dump_ask, field)                 \
+	}
+#define US_DUMP_ASK_OPTIONS                                                                        \
+	US_DUMP_ASK(0, "format", US_OPT_TEXT, "kdump|elf|flat",                                    \
+		    "kdump-compressed (the default), ELF core without packing, or kdump-compressed " \
+		    "as a stream (the default for -)",                                             \
+		    format),                                                                       \
+		US_DUMP_ASK(0, "limit", US_OPT_SIZE, "BYTES",                                      \
+			    "Stop at this size; the least valuable pages are left out", limit),    \
+		US_DUMP_ASK(0, "deadline", US_OPT_TEXT, "SECONDS",                                 \
+			    "Close the dump after this time, with the pages it has by then",       \
+			    deadline),                                                             \
+		US_DUMP_ASK('j', "jobs", US_OPT_TEXT, "N",                                         \
+			    "Threads that pack and write; one per CPU if not said", jobs),         \
+		US_DUMP_ASK('f', "force", US_OPT_FLAG, NULL, "Replace OUT if it is there", force), \
+		US_DUMP_ASK(0, "no-sync", US_OPT_FLAG, NULL,                                       \
+			    "Do not wait until the disk has it", no_sync),                         \
+		US_DUMP_ASK(0, "progress-fd", US_OPT_TEXT, "FD",                                   \
+			    "Write progress to this open descriptor, as lines of JSON",            \
+			    progress_fd),                                                          \
+		US_DUMP_ASK(0, "json", US_OPT_FLAG, NULL,                                          \
+			    "Write JSON (docs/json.md); to standard error if OUT is -", json)
+/* All of dump and convert: words are the inputs and, but for an estimate, the output. */
+int us_dumping_do(const struct us_dump_ask *ask, int argc, char **argv);
+/* Open a dump and find its kernel. Without what the level needs to know of the kernel the level is
+ * lowered to what needs nothing, and *ret_blind says why. */
+struct us_err *us_dumping_open(const char *const *paths, size_t n, unsigned int *level,
+			       struct us_vmcore **ret, struct us_layout **ret_layout,
+			       struct us_err **ret_blind) us_must_check;
+static inline void us_layout_freep(struct us_layout **layout)
+{
+	us_layout_free(*layout);
+}
+#define _us_layout_free_      __attribute__((cleanup(us_layout_freep)))
+#define _us_dump_result_free_ __attribute__((cleanup(us_dump_result_deinit)))
+
 /* Print obj to stdout; its failure is the exit status, else status. */
 int us_cmd_json(json_object *obj, int status);
 /* The bash completion for all commands, and the OPTIONS section of a command's manual page. */
 void us_complete_bash(FILE *f, const struct us_cmd *const *commands);
 void us_options_scd(FILE *f, const struct us_cmd *cmd);
 /* Of the drop-in names only the tables are used: see us_compat_kexec() and the like. */
-extern const struct us_cmd us_cmd_kexec, us_cmd_vmcore_dmesg;
+extern const struct us_cmd us_cmd_kexec, us_cmd_makedumpfile, us_cmd_vmcore_dmesg;
 
 #endif

@@ -68,11 +68,13 @@ void us_options_free(const struct us_cmd *cmd, void *opts);
 void us_options_help(const struct us_cmd *cmd, const char *program);
 
 extern const struct us_cmd us_cmd_inspect, us_cmd_check, us_cmd_load, us_cmd_exec, us_cmd_unload,
-	us_cmd_status, us_cmd_snapshot, us_cmd_log, us_cmd_info, us_cmd_verify;
+	us_cmd_status, us_cmd_snapshot, us_cmd_log, us_cmd_info, us_cmd_verify, us_cmd_dump,
+	us_cmd_convert;
 
 /* The name kexec (drop-in for kexec-tools). argv[0] is the name. */
 int us_compat_kexec(int argc, char **argv);
-/* The name vmcore-dmesg. */
+/* The names makedumpfile and vmcore-dmesg. */
+int us_compat_makedumpfile(int argc, char **argv);
 int us_compat_vmcore_dmesg(int argc, char **argv);
 /* Print err as "understudy: ..." (or JSON) to stderr, free it, give the exit status that its code
  * means. */

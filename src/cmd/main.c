@@ -6,10 +6,9 @@
 #include <string.h>
 
 static const struct us_cmd *const commands[] = {
-	&us_cmd_inspect,  &us_cmd_check,  &us_cmd_load,
-	&us_cmd_exec,     &us_cmd_unload, &us_cmd_status,
-	&us_cmd_snapshot, &us_cmd_log,    &us_cmd_info,
-	&us_cmd_verify,   NULL,
+	&us_cmd_inspect, &us_cmd_check,    &us_cmd_load, &us_cmd_exec, &us_cmd_unload,
+	&us_cmd_status,  &us_cmd_snapshot, &us_cmd_log,  &us_cmd_info, &us_cmd_verify,
+	&us_cmd_dump,    &us_cmd_convert,  NULL,
 };
 
 /* Other programs' names, with other programs' options. */
@@ -18,6 +17,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } dropins[] = {
 	{ &us_cmd_kexec, us_compat_kexec },
+	{ &us_cmd_makedumpfile, us_compat_makedumpfile },
 	{ &us_cmd_vmcore_dmesg, us_compat_vmcore_dmesg },
 };
 
@@ -33,8 +33,8 @@ static void help(FILE *f)
 		   "understudy COMMAND --help tells the options of one command.\n"
 		   "Exit status: 0 fine, 1 a blocking finding, 2 usage, 3 could not find out,\n"
 		   "4 the kernel refused.\n"
-		   "Called by the name kexec or vmcore-dmesg it takes the options of that program\n"
-		   "(kexec --help).\n");
+		   "Called by the name kexec, makedumpfile or vmcore-dmesg it takes the options\n"
+		   "of that program (kexec --help).\n");
 }
 
 /* Before the words are parsed: an error in them is told in JSON, too. */

@@ -116,7 +116,8 @@ static void add_page(struct job *job, const uint8_t *p)
 	struct us_page_desc desc;
 	uint64_t word;
 
-	if (us_repeats(p, n, &word))
+	/* words are offsets where pages keep their stored form: only zeros are looked for then */
+	if (us_repeats(p, n, &word) && (!word || !job->copy->stored))
 		desc = repeated(job, p, word);
 	else
 		desc = pack_page(job, p, us_sum_of(p, n));
@@ -315,19 +316,24 @@ static void end_turn(struct shared *s, bool failed)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void report(struct shared *shared)
+{
+	const struct us_copy *copy = shared->copy;
+
+	us_progress_at(copy->progress, "pages",
+		       atomic_load(&shared->pages_done) * copy->core->page_bytes,
+		       copy->runs->pages * copy->core->page_bytes);
+}
+
 static void account(struct job *job)
 {
-	struct us_copy *copy = job->copy;
-	uint64_t done =
-		atomic_fetch_add(&job->shared->pages_done, job->chunk.n_descs) + job->chunk.n_descs;
-
+	atomic_fetch_add(&job->shared->pages_done, job->chunk.n_descs);
 	if (!job->chunk.no_room) {
 		job->stats.pages += job->chunk.n_descs;
 		job->stats.bytes += job->chunk.n_bytes;
 	}
 	if (job->leads)
-		us_progress_at(copy->progress, "pages", done * copy->core->page_bytes,
-			       copy->runs->pages * copy->core->page_bytes);
+		report(job->shared);
 }
 
 /* One chunk; false if it was the last for this job. */
@@ -471,6 +477,8 @@ struct us_err *us_copy_run(struct us_copy *copy)
 	pthread_mutex_init(&shared.lock, NULL);
 	pthread_cond_init(&shared.turn_came, NULL);
 	err = run_jobs(&shared, jobs, n);
+	if (!err && !atomic_load(&copy->stopped))
+		report(&shared);
 	pthread_cond_destroy(&shared.turn_came);
 	pthread_mutex_destroy(&shared.lock);
 	us_auto_deinit(&shared.pace);

@@ -65,6 +65,12 @@ static void report_left_out(struct us_out *out, const struct us_dump_report *r)
 	us_out_row(out, "left out", "%s", text.n && !text.failed ? text.s : "nothing");
 }
 
+/* What the scan could not tell matters only where classes are left out. */
+static const char *const *told_notes(const struct us_dump_report *r)
+{
+	return r->wish->level & ~(unsigned int)US_DUMP_ZERO ? r->result->scan.notes : NULL;
+}
+
 static void report_notes(struct us_out *out, const struct us_dump_report *r)
 {
 	const struct us_dump_result *d = r->result;
@@ -74,7 +80,7 @@ static void report_notes(struct us_out *out, const struct us_dump_report *r)
 		us_out_row(out, "warning",
 			   "all pages are kept, for their classes are not known: %s",
 			   r->blind->text);
-	for (const char *const *n = d->scan.notes; n && *n; n++)
+	for (const char *const *n = told_notes(r); n && *n; n++)
 		us_out_row(out, "warning", "%s", *n);
 	for (const char *const *w = r->core->warnings; w && *w; w++)
 		us_out_row(out, "warning", "%s", *w);
@@ -181,7 +187,7 @@ json_object *us_json_dump(const struct us_dump_report *r)
 		us_json_num(obj, "bytes_estimated", d->bytes_estimated);
 	json_object_object_add(obj, "seconds", json_object_new_double(d->seconds));
 	json_object_object_add(obj, "scan_seconds", json_object_new_double(d->scan_seconds));
-	json_texts(obj, "warnings", r->blind ? r->blind->text : NULL, d->scan.notes,
+	json_texts(obj, "warnings", r->blind ? r->blind->text : NULL, told_notes(r),
 		   r->core->warnings);
 	us_json_num(obj, "exit", (uint64_t)r->exit);
 	return obj;
