@@ -12,7 +12,7 @@
 #include <endian.h>
 #include <string.h>
 
-#define WITNESSES       2048
+#define WITNESSES       512
 #define BAD_IN_100      2 /* more witnesses than this against a class: it is not believed */
 #define LIST_ENTRIES    8 /* of each free list */
 #define NODES_MAX       1024
@@ -36,9 +36,11 @@ struct gate {
 
 static bool read_u64(const struct gate *g, uint64_t virt, uint64_t *ret)
 {
-	uint64_t v;
-	struct us_err *err = us_vmcore_read_virt(g->core, g->layout, virt, &v, sizeof(v));
+	uint64_t v, phys, mapped;
+	struct us_err *err = us_walk(&g->map->walker, virt, &phys, &mapped);
 
+	if (!err)
+		err = us_vmcore_read(g->core, phys, &v, sizeof(v));
 	if (err) {
 		us_err_free(err);
 		return false;
@@ -133,10 +135,31 @@ static void ask_node(struct gate *g, uint64_t node)
 		ask_zone(g, node + (uint64_t)v[US_F_NODE_ZONES] + i * (uint64_t)v[US_F_SIZE_ZONE]);
 }
 
+/* An array of pointers; NULL where there is no node. */
+static void ask_node_data(struct gate *g)
+{
+	size_t n = (size_t)g->layout->value[US_F_LENGTH_NODE_DATA];
+	_us_free_ uint64_t *nodes = calloc(n + 1, sizeof(*nodes));
+	struct us_err *err;
+
+	if (!nodes) {
+		g->gates->knows_free = false;
+		return;
+	}
+	err = us_vmcore_read_virt(g->core, g->layout, (uint64_t)g->layout->value[US_F_NODE_DATA],
+				  nodes, n * sizeof(*nodes));
+	if (err)
+		g->gates->knows_free = false;
+	us_err_free(err);
+	for (size_t i = 0; i < n; i++) {
+		if (nodes[i])
+			ask_node(g, le64toh(nodes[i]));
+	}
+}
+
 static void ask_nodes(struct gate *g)
 {
 	const struct us_layout *layout = g->layout;
-	uint64_t node;
 
 	if (!plausible(layout, US_F_NODE_ZONES, 1 << 20) ||
 	    !plausible(layout, US_F_NR_ZONES, 1 << 24) ||
@@ -146,12 +169,7 @@ static void ask_nodes(struct gate *g)
 		return;
 	g->gates->knows_free = true;
 	if (us_has(layout, US_F_NODE_DATA) && plausible(layout, US_F_LENGTH_NODE_DATA, NODES_MAX)) {
-		for (int64_t i = 0; i < layout->value[US_F_LENGTH_NODE_DATA]; i++) {
-			if (!read_u64(g, (uint64_t)(layout->value[US_F_NODE_DATA] + 8 * i), &node))
-				g->gates->knows_free = false;
-			else if (node)
-				ask_node(g, node);
-		}
+		ask_node_data(g);
 	} else if (us_has(layout, US_F_CONTIG_PAGE_DATA)) {
 		ask_node(g, (uint64_t)layout->value[US_F_CONTIG_PAGE_DATA]);
 	} else {

@@ -132,43 +132,37 @@ static struct us_err *take(struct scan *s, uint64_t *pfn, uint64_t end, struct u
 	return continue_run(s, pfn, end);
 }
 
-/* n struct pages, pfn's first. The last one is left: it may need its successor. */
+/* n struct pages, pfn's first. A head at their very end is left: its successor is needed. */
 static struct us_err *scan_window(struct scan *s, uint64_t *pfn, uint64_t end, const uint8_t *p,
 				  uint64_t n)
 {
+	const struct us_page_rules *rules = &s->layout->rules;
 	uint64_t first = *pfn, last = first + n - 1;
+	const uint8_t *last_page = p + (n - 1) * rules->size;
 
-	last = last < end ? last : end;
-	while (*pfn < last) {
+	while (*pfn < last && *pfn < end) {
+		uint64_t most = (last < end ? last : end) - *pfn;
 		size_t same;
 		struct us_page_says says = us_page_classify_many(
-			&s->layout->rules, *pfn, p + (*pfn - first) * s->layout->rules.size,
-			last - *pfn, &same);
+			rules, *pfn, p + (*pfn - first) * rules->size, most, &same);
 
 		US_TRY(take(s, pfn, end, says, same));
 	}
+	if (*pfn == last && last < end && !(us_page_flags(rules, last_page) & rules->head))
+		return take(s, pfn, end, us_page_classify(rules, last, last_page, NULL), 1);
 	return NULL;
 }
 
-/* One struct page that stands across pieces, or is the last of one. */
-static struct us_err *scan_single(struct scan *s, uint64_t *pfn, uint64_t end, uint64_t virt)
+/* One struct page that stands across pieces, or a head that is the last of one. */
+static struct us_err *scan_single(struct scan *s, uint64_t *pfn, uint64_t end)
 {
-	const uint32_t size = s->layout->rules.size;
-	uint8_t two[2 * US_STRUCT_PAGE_MAX];
-	struct us_err *err = us_vmcore_read_virt(s->core, s->layout, virt, two, size);
+	struct us_page_says says;
 	uint64_t at = *pfn;
-	bool second;
 
-	if (err) {
-		us_err_free(err);
-		(*pfn)++;
-		return unreadable(s, at, 1);
-	}
-	err = us_vmcore_read_virt(s->core, s->layout, virt + size, two + size, size);
-	second = !err;
-	us_err_free(err);
-	return take(s, pfn, end,
-		    us_page_classify(&s->layout->rules, at, two, second ? two + size : NULL), 1);
+	if (us_page_map_judge(&s->map, at, &says))
+		return take(s, pfn, end, says, 1);
+	(*pfn)++;
+	return unreadable(s, at, 1);
 }
 
 /* Pages [pfn, end) of one section; virt: of pfn's struct page. */
@@ -178,7 +172,8 @@ static struct us_err *scan_section(struct scan *s, uint64_t pfn, uint64_t end, u
 	uint64_t first = pfn;
 
 	while (pfn < end) {
-		uint64_t at = virt + (pfn - first) * size, want = (end - pfn) * size, phys, mapped;
+		uint64_t want = (end - pfn) * size, at = pfn, phys, mapped;
+
 		struct us_bytes window = { 0 };
 		struct us_err *err;
 
@@ -186,7 +181,7 @@ static struct us_err *scan_section(struct scan *s, uint64_t pfn, uint64_t end, u
 			US_TRY(continue_run(s, &pfn, end));
 			continue;
 		}
-		err = us_walk(&s->map.walker, at, &phys, &mapped);
+		err = us_walk(&s->map.walker, virt + (pfn - first) * size, &phys, &mapped);
 		if (!err) {
 			err = us_vmcore_window(s->reader, phys, want < mapped ? want : mapped,
 					       &window);
@@ -204,10 +199,11 @@ static struct us_err *scan_section(struct scan *s, uint64_t pfn, uint64_t end, u
 			pfn += bad;
 			continue;
 		}
-		if (window.n / size > 1)
+
+		if (window.n >= size)
 			US_TRY(scan_window(s, &pfn, end, window.p, window.n / size));
-		else
-			US_TRY(scan_single(s, &pfn, end, at));
+		if (pfn == at)
+			US_TRY(scan_single(s, &pfn, end));
 	}
 	return NULL;
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Pages that stay whatever their struct pages say: the kernel image, the page tables that lead
- * there and to the struct pages, the struct pages themselves, and the stacks on which CPUs were
+ * Pages that stay whatever their struct pages say: the kernel image, its page tables, the
+ * struct pages themselves, and the stacks on which CPUs were
  * when they stopped. All of them are found from the dump alone. Parts of the image are given back
  * after boot (Linux 6.12 mm/init.c: free_kernel_image_pages) and may stay mapped; what is left of
  * it is reserved, and the bit for that is the one that the pages of exported symbols share. Per-CPU
  * areas need symbols that nothing exports; they rest on their struct pages, which are never of a
  * class that is left out.
  */
+#include "base/cleanup.h"
 #include "vmcore/pages-int.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,8 @@
 #define X86_IMAGE_MAX   (1ll << 30)
 #define ARM64_IMAGE_MAX (128ull << 20)
 #define IMAGE_ALIGN     (64u << 10)
-#define FLAGS_AT_ONCE   16
+#define TABLES_MAX      8192 /* to read: 32 MiB */
+#define FLAGS_AT_ONCE   64
 #define FLAGS_MASK      0xffffff /* above are zone, node and section */
 
 static int by_pfn(const void *a, const void *b)
@@ -82,7 +85,9 @@ struct finder {
 	struct us_page_map *map;
 	struct us_protected *list;
 	struct us_walker walker;
-	uint64_t reserved; /* the flag in struct page; 0 if not known */
+	unsigned int tables_left; /* to be read */
+	uint64_t reserved;        /* the flag in struct page; 0 if not known */
+	uint8_t *pages;           /* room for FLAGS_AT_ONCE struct pages */
 };
 
 static void add_table(void *data, uint64_t phys)
@@ -103,14 +108,14 @@ static void add_all(struct finder *f, uint64_t pfn, uint64_t count)
 static void add_reserved(struct finder *f, uint64_t pfn, uint64_t count)
 {
 	const struct us_page_rules *rules = &f->layout->rules;
-	uint8_t pages[FLAGS_AT_ONCE * US_STRUCT_PAGE_MAX];
 
 	while (count) {
 		size_t want = count < FLAGS_AT_ONCE ? count : FLAGS_AT_ONCE;
-		size_t n = us_page_map_read(f->map, pfn, want, pages);
+		size_t n = us_page_map_read(f->map, pfn, want, f->pages);
 
 		for (size_t i = 0; i < want; i++) {
-			if (i >= n || (us_page_flags(rules, pages + i * rules->size) & f->reserved))
+			if (i >= n ||
+			    (us_page_flags(rules, f->pages + i * rules->size) & f->reserved))
 				add(f->list, pfn + i, 1);
 		}
 		pfn += want;
@@ -118,24 +123,33 @@ static void add_reserved(struct finder *f, uint64_t pfn, uint64_t count)
 	}
 }
 
-/* fn for all that is mapped in [virt, virt + bytes); straight: only where virt - phys is this,
- * unless 0. */
+/* fn for all that is mapped in [virt, virt + bytes), in as long pieces as there are; straight: only
+ * where virt - phys is this, unless 0. */
 static void each_mapped(struct finder *f, uint64_t virt, uint64_t bytes, uint64_t straight,
 			extent_fn fn)
 {
-	uint64_t end = virt + bytes, page = f->core->page_bytes;
+	uint64_t end = virt + bytes, page = f->core->page_bytes, pfn = 0, count = 0;
 
 	while (virt < end) {
-		uint64_t phys, mapped;
+		uint64_t phys, mapped, pages;
 		struct us_err *err = us_walk(&f->walker, virt, &phys, &mapped);
 
 		if (mapped > end - virt)
 			mapped = end - virt;
-		if (!err && (!straight || virt - phys == straight))
-			fn(f, phys / page, (phys % page + mapped + page - 1) / page);
+		if (!err && (!straight || virt - phys == straight)) {
+			pages = (phys % page + mapped + page - 1) / page;
+			if (count && phys / page != pfn + count) {
+				fn(f, pfn, count);
+				count = 0;
+			}
+			pfn = count ? pfn : phys / page;
+			count += pages;
+		}
 		us_err_free(err);
 		virt += mapped;
 	}
+	if (count)
+		fn(f, pfn, count);
 }
 
 /* The flag that all pages of exported symbols have; 0 if that is not exactly one. */
@@ -178,6 +192,53 @@ static void add_image(struct finder *f)
 	}
 	f->reserved = reserved_flag(f);
 	each_mapped(f, start, bytes, straight, f->reserved ? add_reserved : add_all);
+}
+
+/* The tables below one, as far down as lowest; what a table repeats (KASAN's shadow of nothing) is
+ * gone into once. */
+static void add_tables_below(struct finder *f, uint64_t table, unsigned int level,
+			     unsigned int lowest)
+{
+	const struct us_paging *paging = &f->layout->paging;
+	bool top = level + 1 == paging->levels;
+	size_t n = (size_t)1 << (top ? paging->top_bits : paging->page_shift - 3);
+	size_t first = top && f->core->arch->id == US_ARCH_X86_64 ? n / 2 : 0; /* the kernel's */
+	_us_free_ uint64_t *entries = malloc(n * sizeof(*entries));
+	struct us_err *err;
+	uint64_t before = 0;
+
+	if (!entries || !f->tables_left)
+		return;
+	f->tables_left--;
+	err = us_vmcore_read(f->core, table, entries, n * sizeof(*entries));
+	if (err) {
+		us_err_free(err);
+		return;
+	}
+	for (size_t i = first; i < n; i++) {
+		struct us_pte pte = paging->decode(paging, le64toh(entries[i]), level);
+
+		if (!pte.present || pte.leaf || pte.phys == before)
+			continue;
+		before = pte.phys;
+		add(f->list, pte.phys >> f->core->page_shift, 1);
+		if (level - 1 > lowest)
+			add_tables_below(f, pte.phys, level - 1, lowest);
+	}
+}
+
+/* All page tables of the kernel: upper levels first, the lowest as far as the budget goes. */
+static void add_tables(struct finder *f)
+{
+	const struct us_paging *paging = &f->layout->paging;
+
+	if (!paging->ok)
+		return;
+	add(f->list, paging->root >> f->core->page_shift, 1);
+	for (unsigned int lowest = 2; lowest-- > 0;) {
+		f->tables_left = TABLES_MAX;
+		add_tables_below(f, paging->root, paging->levels - 1, lowest);
+	}
 }
 
 static void add_struct_pages(struct finder *f)
@@ -227,11 +288,17 @@ struct us_err *us_protect_find(const struct us_vmcore *core, const struct us_lay
 {
 	struct finder f = { .core = core, .layout = layout, .map = map, .list = ret };
 
+	_us_free_ uint8_t *pages = malloc((size_t)FLAGS_AT_ONCE * layout->rules.size);
+
+	if (!pages)
+		return us_err_nomem();
+	f.pages = pages;
 	*ret = (struct us_protected){ 0 };
 	US_TRY(us_walker_init(core, layout, &f.walker));
 	f.walker.on_table = add_table;
 	f.walker.data = &f;
 	add_image(&f);
+	add_tables(&f);
 	add_stacks(&f);
 	add_struct_pages(&f);
 	us_walker_deinit(&f.walker);

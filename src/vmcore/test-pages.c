@@ -70,7 +70,7 @@ static uint64_t word_at(const struct machine *m, uint64_t phys)
 		       : index == 511                  ? PUD_IMAGE | 1
 						       : 0;
 	if (page == PUD_VMEMMAP)
-		return (PMDS_VMEMMAP + 4096 * index) | 1;
+		return index < 256 ? (PMDS_VMEMMAP + 4096 * index) | 1 : 0; /* 16 TiB */
 	if (page == PUD_IMAGE)
 		return index == 510 ? PMD_IMAGE | 1 : 0;
 	if (page == PMD_IMAGE)
@@ -83,7 +83,7 @@ static uint64_t word_at(const struct machine *m, uint64_t phys)
 		return index == 0 && m->nr_free ? DIRECT + NODE : 0;
 	if (page == NODE)
 		return index == 0 ? 1 : index == 16 ? m->nr_free : 0;
-	if (page >= PMDS_VMEMMAP && page < PMDS_VMEMMAP + 512 * 4096)
+	if (page >= PMDS_VMEMMAP && page < PMDS_VMEMMAP + 256 * 4096)
 		return (STRUCTS + ((page - PMDS_VMEMMAP) / 4096 * 512 + index) * 2 * MIB) | 0x81;
 	if (page >= ROOT_PAGES && page < ROOT_PAGES + 512 * 4096) {
 		uint64_t section = (page - ROOT_PAGES) / 4096 * 256 + index / 2;
