@@ -34,12 +34,13 @@ struct seen {
 
 static void seen_deinit(struct seen *s)
 {
-	us_opened_deinit(&s->opened);
 	us_panic_deinit(&s->panic);
 	us_scan_deinit(&s->scan);
 	us_err_free(s->log_problem);
 	us_err_free(s->scan_problem);
 	us_memory_picture_free(s->picture);
+	us_symbols_free(s->info.symbols);
+	us_opened_deinit(&s->opened);
 }
 
 static struct us_err *ignore_run(void *data, const struct us_run *run)
@@ -49,21 +50,24 @@ static struct us_err *ignore_run(void *data, const struct us_run *run)
 	return NULL;
 }
 
-/* Which pages are there: formats that can leave some out say so page by page. */
+/* Which pages are there: formats that can leave some out say so. */
 static void count_states(struct seen *s, struct us_progress *progress)
 {
 	const struct us_vmcore *core = s->opened.core;
-	uint64_t done = 0;
+	uint64_t steps = 0;
 
 	s->info.states_known = true;
 	for (size_t i = 0; i < core->n_ram; i++) {
-		uint64_t first = core->ram[i].start >> core->page_shift;
+		uint64_t pfn = core->ram[i].start >> core->page_shift;
 		uint64_t end = us_range_end(core->ram[i]) >> core->page_shift;
 
-		for (uint64_t pfn = first; pfn < end; pfn++) {
-			s->info.states[us_vmcore_page_state(core, pfn)]++;
-			if (done++ % (1 << 20) == 0)
-				us_progress_at(progress, "counting", done << core->page_shift,
+		for (uint64_t n; pfn < end; pfn += n) {
+			enum us_page_state state;
+
+			n = us_vmcore_page_run(core, pfn, end - pfn, &state);
+			s->info.states[state] += n;
+			if (steps++ % 4096 == 0)
+				us_progress_at(progress, "counting", pfn << core->page_shift,
 					       core->max_pfn << core->page_shift);
 		}
 	}
@@ -82,6 +86,8 @@ static struct us_err *look(const struct opts *o, char *const *paths, size_t n,
 		s->log_problem = us_vmcore_log(opened->core, opened->layout, us_panic_look,
 					       &s->panic, &s->log);
 	}
+	if (opened->layout) /* names are a help; without them there are addresses */
+		us_err_free(us_symbols_read(opened->core, opened->layout, &s->info.symbols));
 	if (o->picture)
 		US_TRY(us_memory_picture_new(opened->core, &s->picture));
 	if (!o->quick)

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-#define NS UINT64_C(1000000000)
+#define NS         UINT64_C(1000000000)
+#define SYMBOL_MAX 160
 
 /* Classes as people know them, and the bits of the dump level that leave them out. */
 static const struct {
@@ -157,15 +158,16 @@ static bool is_by_qemu(const struct us_vmcore *core)
 	return false;
 }
 
-static void cpus(struct us_out *out, const struct us_vmcore *core)
+static void cpus(struct us_out *out, const struct us_info *info)
 {
+	const struct us_vmcore *core = info->core;
 	bool by_qemu = is_by_qemu(core);
 	size_t n = 0;
 
 	us_out_head(out, "CPUs");
 	for (size_t i = 0; i < core->n_notes; i++) {
+		char label[32], name[SYMBOL_MAX];
 		struct us_cpu cpu;
-		char label[32];
 
 		if (!us_vmcore_cpu(core, &core->notes[i], &cpu))
 			continue;
@@ -173,6 +175,8 @@ static void cpus(struct us_out *out, const struct us_vmcore *core)
 		us_out_row(out, label, "%s %u, %s 0x%016" PRIx64 ", %s 0x%016" PRIx64,
 			   by_qemu ? "CPU" : "task", cpu.pid - by_qemu, cpu.names[cpu.ip],
 			   cpu.regs[cpu.ip], cpu.names[cpu.sp], cpu.regs[cpu.sp]);
+		if (us_symbols_at(info->symbols, cpu.regs[cpu.ip], name, sizeof(name)))
+			us_out_row(out, "", "in %s", name);
 		if (out->verbose)
 			registers(out, &cpu);
 	}
@@ -219,7 +223,7 @@ void us_report_info(struct us_out *out, const struct us_info *info)
 {
 	what_it_is(out, info);
 	crash(out, info);
-	cpus(out, info->core);
+	cpus(out, info);
 	memory(out, info);
 }
 
@@ -253,13 +257,15 @@ static void json_crash(json_object *obj, const struct us_info *info)
 	json_object_object_add(obj, "log_problem", NULL);
 }
 
-static void json_cpus(json_object *obj, const struct us_vmcore *core)
+static void json_cpus(json_object *obj, const struct us_info *info)
 {
+	const struct us_vmcore *core = info->core;
 	json_object *list = us_json_list(obj, "cpus");
 	bool by_qemu = is_by_qemu(core);
 
 	for (size_t i = 0; i < core->n_notes; i++) {
 		json_object *item, *regs;
+		char name[SYMBOL_MAX];
 		struct us_cpu cpu;
 
 		if (!us_vmcore_cpu(core, &core->notes[i], &cpu))
@@ -268,6 +274,8 @@ static void json_cpus(json_object *obj, const struct us_vmcore *core)
 		json_object_object_add(item, by_qemu ? "cpu" : "pid",
 				       json_object_new_uint64(cpu.pid - by_qemu));
 		json_object_object_add(item, by_qemu ? "pid" : "cpu", NULL);
+		us_json_str(item, "function",
+			    us_symbols_at(info->symbols, cpu.regs[cpu.ip], name, sizeof(name)));
 		regs = us_json_sub(item, "registers");
 		for (size_t r = 0; r < cpu.n; r++)
 			us_json_num(regs, cpu.names[r], cpu.regs[r]);
@@ -338,7 +346,7 @@ json_object *us_json_info(const struct us_info *info)
 		json_object_array_add(list, json_object_new_string(*w));
 	json_pages(obj, info);
 	json_crash(obj, info);
-	json_cpus(obj, core);
+	json_cpus(obj, info);
 	json_memory(obj, info);
 	us_json_num(obj, "exit", (uint64_t)info->exit);
 	return obj;

@@ -86,6 +86,7 @@ struct us_info {
 	const struct us_vmcore *core;
 	const struct us_panic *panic;
 	const struct us_log_stats *log;
+	struct us_symbols *symbols;                      /* NULL: not known */
 	const struct us_scan *scan;                      /* NULL: not known */
 	const struct us_err *log_problem, *scan_problem; /* why not; NULL if it is known */
 	uint64_t states[US_PAGE_LOST + 1];               /* pages of memory by enum us_page_state */

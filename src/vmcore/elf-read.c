@@ -49,6 +49,20 @@ static enum us_page_state elf_page_state(const struct us_vmcore *core, uint64_t 
 	return state;
 }
 
+/* Up to the end of the piece, or of the hole, that pfn is in. */
+static uint64_t elf_page_run(const struct us_vmcore *core, uint64_t pfn)
+{
+	const struct elf_core *elf = core->data;
+	uint64_t phys = pfn << core->page_shift;
+	const struct us_piece *piece = us_pieces_from(&elf->pieces, phys);
+
+	if (!piece)
+		return core->max_pfn - pfn;
+	if (piece->start > phys)
+		return (piece->start - phys) >> core->page_shift;
+	return (piece->start + piece->size - phys) >> core->page_shift;
+}
+
 /* The piece that holds phys. */
 static struct us_err *find_piece(const struct us_vmcore *core, uint64_t phys,
 				 const struct us_piece **ret)
@@ -222,6 +236,7 @@ static void elf_close(struct us_vmcore *core)
 const struct us_vmcore_ops us_elf_ops = {
 	.close = elf_close,
 	.page_state = elf_page_state,
+	.page_run = elf_page_run,
 	.read = elf_read,
 	.reader_new = elf_reader_new,
 	.reader_free = elf_reader_free,

@@ -83,6 +83,23 @@ static enum us_page_state kdump_page_state(const struct us_vmcore *core, uint64_
 	return find(core, pfn, &desc);
 }
 
+/* Whole bytes of the bitmaps that say the same; a page that is in the file is looked at by itself. */
+static uint64_t kdump_page_run(const struct us_vmcore *core, uint64_t pfn)
+{
+	const struct kdump_core *k = core->data;
+	uint64_t first = pfn - k->bias, at = first / 8, exists;
+
+	if (pfn < k->bias || first >= k->pages || first % 8 || at >= k->exists.n)
+		return 1;
+	exists = k->exists.p[at];
+	if (exists && exists != 0xff)
+		return 1;
+	while (at < k->in_file.n && at < k->exists.n && at < k->pages / 8 && !k->in_file.p[at] &&
+	       k->exists.p[at] == exists)
+		at++;
+	return 8 * at - first;
+}
+
 static void kdump_reader_free(void *own)
 {
 	struct kdump_reader *reader = own;
@@ -259,6 +276,7 @@ static void kdump_close(struct us_vmcore *core)
 const struct us_vmcore_ops us_kdump_ops = {
 	.close = kdump_close,
 	.page_state = kdump_page_state,
+	.page_run = kdump_page_run,
 	.read = kdump_read,
 	.reader_new = kdump_reader_new,
 	.reader_free = kdump_reader_free,

@@ -14,6 +14,15 @@ enum us_page_state us_vmcore_page_state(const struct us_vmcore *core, uint64_t p
 	return pfn < core->max_pfn ? core->ops->page_state(core, pfn) : US_PAGE_ABSENT;
 }
 
+uint64_t us_vmcore_page_run(const struct us_vmcore *core, uint64_t pfn, uint64_t max,
+			    enum us_page_state *ret)
+{
+	uint64_t n = pfn < core->max_pfn ? core->ops->page_run(core, pfn) : max;
+
+	*ret = us_vmcore_page_state(core, pfn);
+	return n > max ? max : n + !n;
+}
+
 struct us_err *us_vmcore_read(const struct us_vmcore *core, uint64_t phys, void *buf, size_t n)
 {
 	uint64_t end;

@@ -104,6 +104,8 @@ static inline uint64_t us_get64(struct us_bytes b, uint64_t off, bool big)
 struct us_vmcore_ops {
 	void (*close)(struct us_vmcore *core);
 	enum us_page_state (*page_state)(const struct us_vmcore *core, uint64_t pfn);
+	/* pages that are in pfn's state; 0 or less than there are where that is not easily told */
+	uint64_t (*page_run)(const struct us_vmcore *core, uint64_t pfn);
 	/* phys + n does not overflow */
 	struct us_err *(*read)(const struct us_vmcore *core, uint64_t phys, void *buf, size_t n);
 	/* the format's own part of a reader */

@@ -107,6 +107,9 @@ static inline void us_vmcore_freep(struct us_vmcore **core)
 #define _us_vmcore_free_ __attribute__((cleanup(us_vmcore_freep)))
 
 enum us_page_state us_vmcore_page_state(const struct us_vmcore *core, uint64_t pfn);
+/* How many pages from pfn on are in the state *ret: from 1 to max (not 0). There may be more. */
+uint64_t us_vmcore_page_run(const struct us_vmcore *core, uint64_t pfn, uint64_t max,
+			    enum us_page_state *ret);
 /*
  * Physical memory [phys, phys + n) to buf. US_ERR_NOT_FOUND: absent, excluded or lost, with the
  * first such address; US_ERR_OS: the file could not be read there. Thread-safe.
@@ -228,5 +231,13 @@ struct us_cpu {
 /* False if note is none of x86_64's or arm64's. */
 bool us_vmcore_cpu(const struct us_vmcore *core, const struct us_vmcore_note *note,
 		   struct us_cpu *ret);
+
+/* Names of the kernel's functions; core and layout must outlive them. */
+struct us_symbols;
+struct us_err *us_symbols_read(const struct us_vmcore *core, const struct us_layout *layout,
+			       struct us_symbols **ret) us_must_check;
+/* "panic+0x118" in buf, NULL if virt is in no function of the kernel (or symbols is NULL). */
+const char *us_symbols_at(struct us_symbols *symbols, uint64_t virt, char *buf, size_t n);
+void us_symbols_free(struct us_symbols *symbols);
 
 #endif

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """log, info and the name vmcore-dmesg: on small made dumps, whole and damaged."""
 import json
+import os
+import pty
 import random
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree
 from pathlib import Path
@@ -158,6 +161,14 @@ def test_info_tells_the_crash(understudy, dump):
     assert "orig_rax" in understudy("info", "-v", path).out and "orig_rax" not in r.out
 
 
+@pytest.mark.parametrize("per_cpu", (True, False))
+@pytest.mark.parametrize("rip, function", ((0xffffffff81234567, "sysrq_handle_crash+0x67"), (0xffffffff81000000, "_stext+0x0"), (0x7f0000000000, None),
+                                           (0xffffffff80ffffff, None), (0xffffffff82000500, None), (0xffffffffc0000000, None)))
+def test_functions_have_names(understudy, dump, per_cpu, rip, function):
+    d = understudy("info", "--quick", "--json", dump(notes=logs.prstatus(300, rip), per_cpu=per_cpu)).json
+    assert d["cpus"][0]["function"] == function
+
+
 def test_info_shows_the_rest_where_a_part_is_missing(understudy, dump):
     r = understudy("info", "--json", dump(missing=(0,)))
     d = valid(r.json, "info")
@@ -210,3 +221,30 @@ def test_damage_gives_a_part_or_an_error(understudy, tmp_path, form):
                 valid(r.json, command)
             else:
                 assert valid(json.loads(r.err), "error")["text"]
+
+
+def on_a_terminal(understudy, *words, **env):
+    """What a terminal of 200 columns is sent."""
+    ours, theirs = pty.openpty()
+    settings = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm"} | env
+    run = subprocess.Popen(["understudy", *map(str, words)], executable=understudy.path, stdin=theirs, stdout=theirs, env=settings)
+    os.close(theirs)
+    said = b""
+    try:
+        while part := os.read(ours, 65536):
+            said += part
+    except OSError:  # the end of a terminal
+        pass
+    os.close(ours)
+    assert run.wait(timeout=60) == 0
+    return said.decode(errors="replace").replace("\r\n", "\n")
+
+
+def test_colours_are_for_terminals(understudy, dump):
+    path = dump()
+    plain = understudy("log", path).out
+    said = on_a_terminal(understudy, "log", path)
+    assert re.search(r"\x1b\[1;31mKernel panic - not syncing", said) and re.search(r"\x1b\[1;33mbell", said)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", said) == plain and "\x1b" not in plain
+    assert on_a_terminal(understudy, "log", path, NO_COLOR="1") == plain
+    assert on_a_terminal(understudy, "log", path, TERM="dumb") == plain

@@ -94,6 +94,8 @@ def test_info_tells_how_it_died(understudy, tmp_path, name):
         assert crash["comm"] == "sh" and crash["pid"] > 1 and any("sysrq_handle_crash" in t for t in crash["trace"])
         assert crash["pid"] in [c["pid"] for c in told["cpus"]]
     assert all(c["registers"]["rip"] >> 63 for c in told["cpus"]), "both stopped in the kernel"
+    functions = [c["function"] for c in told["cpus"]]
+    assert any(re.match(r"(panic|__crash_kexec|crash_setup_regs|machine_)", f or "") for f in functions), functions
     assert sum(told["classes"].values()) == told["memory_bytes"] // 4096 == told["pages"]["present"]
     assert told["classes"]["free"] and told["classes"]["user"] and told["classes"]["slab"]
     assert told["free_ok"] is True
