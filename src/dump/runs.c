@@ -177,7 +177,7 @@ static bool tail_next(struct us_walk *walk)
 	bool ok = true;
 
 	while (pfn < walk->max_pfn && ok && !tail_bit(walk, pfn, &ok))
-		pfn++;
+		pfn += pfn & 7 || walk->buf[(pfn - walk->buf_pfn) / 8] ? 1 : 8;
 	for (end = pfn; end < walk->max_pfn && ok && tail_bit(walk, end, &ok);)
 		end++;
 	if (end == pfn)
