@@ -3,6 +3,8 @@
 #include "base/text.h"
 #include "cmd/cmd-int.h"
 
+#include <unistd.h>
+
 struct opts {
 	bool json;
 	const char *jobs;
@@ -21,7 +23,8 @@ static struct us_err *verify(const struct opts *o, char *const *paths, size_t n,
 			     struct us_progress *progress, struct us_vmcore **ret_core,
 			     struct us_verify_result *ret)
 {
-	uint64_t jobs = 0;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t jobs = cpus > 0 && cpus < JOBS_MAX ? (uint64_t)cpus : 1;
 
 	if (o->jobs && (!us_text_u64(o->jobs, 10, &jobs) || !jobs || jobs > JOBS_MAX))
 		return us_err_new(US_ERR_USAGE, "--jobs %s: a number from 1 to %d is wanted",
