@@ -59,6 +59,23 @@ def test_exec_with_nothing_loaded_is_refused(vm, tiny, understudy):
     assert r.finished
 
 
+def test_exec_leaves_the_jump_to_systemd(vm, tiny, understudy):
+    """Under systemd (here the lab's init by that name) exec asks `systemctl kexec`, and does not jump by itself."""
+    systemctl = b"#!/bin/sh\necho \"systemctl $*\" > /dev/kmsg\n[ -e /tmp/hold ] || exec understudy exec --now\n"
+    files = scenario.program(understudy) | {
+        "/boot/k": tiny.vmlinuz, "/systemd": scenario.lab.cpio.Link("/init"), "/run/systemd/system/.x": b"", "/bin/systemctl": systemctl}
+    load = f"understudy load /boot/k --initrd {scenario.lab.NEXT_INITRD} --cmdline '{scenario.CONSOLE}'"
+    first = [("pid1", "cat /proc/1/comm"), ("load", load), ("held", "touch /tmp/hold; understudy exec; e=$?; rm /tmp/hold; exit $e"),
+             ("still", scenario.LOADED), ("exec", "understudy exec")]
+    r = vm.boot(tiny, [first, scenario.lab.Stage([("arrived", "uname -r")])], files=files, append="rdinit=/systemd", timeout=60)
+    assert r.step("pid1").out.strip() == "systemd" and r.step("load").rc == 0, r.step("load").out + r.step("load").err
+    held = r.step("held")
+    assert held.rc == 0 and "systemctl kexec" in held.out, held
+    assert held.kmsg.count("systemctl kexec") == 1, held.kmsg
+    assert scenario.loaded(r.step("still")) == (1, 0), "nothing jumped while systemctl held still"
+    assert len(r.boots) == 2 and r.finished, r.tail()
+
+
 @pytest.mark.parametrize("call", ["file", "load"])
 def test_uki_brings_its_own_initrd_and_command_line(vm, kernels, understudy, tmp_path, call):
     kernel = kernels["6.12-cloud"]
