@@ -49,7 +49,7 @@ def check_dump(r, running, tmp_path):
 
 
 @pytest.mark.parametrize("running,image,call", [
-    ("6.12", "6.12", "file"), ("6.12", "6.1", "load"), ("6.1", "6.1", "load"), ("6.1", "6.12", "file"),
+    ("6.12", "6.12", "file"), ("6.12", "6.1", "load"), ("6.1", "6.1", "load"), ("6.1", "6.12", "file"), ("newest", "6.12", "file"),
 ])
 def test_crash_and_capture(vm, kernels, understudy, tmp_path, running, image, call):
     first, second = kernels[running], kernels[image]
@@ -77,14 +77,15 @@ def test_reservation_above_4_gib(vm, kernels, understudy, tmp_path, call):
     assert r.step("look").out.startswith("\x7fELF")
 
 
-def test_refused_reload_leaves_the_first_armed(vm, kernels, understudy, tmp_path):
+@pytest.mark.parametrize("call", ["file", "load"])
+def test_refused_reload_leaves_the_first_armed(vm, kernels, understudy, tmp_path, call):
     """Refused by understudy: nothing is called. Refused by the kernel: the first image is loaded again and works."""
     kernel = kernels["6.12-cloud"]
     old = scenario.save(tmp_path / "old", scenario.without_5_level(kernel.vmlinuz))
     force = arm("file", "/boot/old").replace("load --crash", "load --crash --accept paging.5-level-to-4-level")
     steps = [
-        ("arm", arm("file")),
-        ("refused", arm("file", "/boot/old")),
+        ("arm", arm(call)),
+        ("refused", arm(call, "/boot/old")),
         ("kernel-refuses", force),
         CRASH,
     ]
