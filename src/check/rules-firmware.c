@@ -142,6 +142,20 @@ static enum us_result guest_tdx(const struct us_case *c, struct us_detail *d)
 	return trouble_before(c->host, d, &c->host->tdx_guest, "this is a TDX guest", 6, 12);
 }
 
+static enum us_result unaccepted_memory(const struct us_case *c, struct us_detail *d)
+{
+	const struct us_host *host = c->host;
+
+	if (!us_known(host->unaccepted.o))
+		return us_missing(d, host->unaccepted.o);
+	us_fact(d,
+		"%" PRIu64
+		" KiB of this guest's memory are not accepted yet, and this kernel is %s",
+		host->unaccepted.v >> 10, host->release.v);
+	us_read(d, "%s; %s", us_path(host->unaccepted.o), us_path(host->release.o));
+	return us_fail_if(host->unaccepted.v && us_release_before(host->release.v, 6, 15) != US_NO);
+}
+
 static enum us_result host_tdx(const struct us_case *c, struct us_detail *d)
 {
 	return trouble_before(c->host, d, &c->host->tdx_host, "this machine can host TDX guests", 0,
@@ -348,6 +362,20 @@ static const struct us_rule machine_rules[] = {
 		.fix = "Use a kernel of Linux 6.12 or later as the first one",
 		.see = "arch/x86/coco/tdx/tdx.c (Linux 6.12): tdx_kexec_begin()",
 		.test = guest_tdx,
+	},
+	{
+		.id = "guest.unaccepted-memory",
+		.severity = US_WARN,
+		.when = US_ON_REBOOT, /* a crash reservation is accepted when it is made */
+		.arch = US_X86_64B,
+		.needs = US_NEEDS_HOST,
+		.says = "This kernel may put parts of the next one into memory that the guest has not "
+			"accepted; the jump would end the guest",
+		.fix = "Boot this kernel with accept_memory=eager, or use Linux 6.15 or later as the "
+		       "first one",
+		.see = "kernel/kexec_core.c (Linux 6.15) accepts the segments' places; before that "
+		       "nothing does",
+		.test = unaccepted_memory,
 	},
 	{
 		.id = "memory.encryption-mismatch",

@@ -72,6 +72,21 @@ static void test_guests_and_hosts(void **state)
 		host->release.v = "6.8.0";
 	});
 	PASSES("guest.tdx", "6.12", { host->tdx_guest.v = US_YES; });
+	FAILS("guest.unaccepted-memory", "6.12", { host->unaccepted.v = GIB; });
+	FAILS("guest.unaccepted-memory", "a release that is no version", {
+		host->unaccepted.v = GIB;
+		host->release.v = "next";
+	});
+	PASSES("guest.unaccepted-memory", "all is accepted", {});
+	PASSES("guest.unaccepted-memory", "6.15", {
+		host->unaccepted.v = GIB;
+		host->release.v = "6.15.0";
+	});
+	UNKNOWN("guest.unaccepted-memory", "no /proc", { host->unaccepted.o = HIDDEN; });
+	SILENT("guest.unaccepted-memory", "a crash", {
+		on_crash(b);
+		host->unaccepted.v = GIB;
+	});
 	FAILS("memory.encryption-mismatch", "switched on by hand and not passed on", {
 		on_crash(b);
 		host->sme_active.v = US_YES;

@@ -173,6 +173,7 @@ static inline void bench_memory(struct bench *b)
 	h->firmware_entries = 12;
 	h->reserved_entries = 8;
 	h->total_ram = (struct us_fact_u64){ KNOWN("/proc/meminfo"), 6 * GIB };
+	h->unaccepted = (struct us_fact_u64){ KNOWN("/proc/meminfo: Unaccepted"), 0 };
 	h->crash[0] = (struct us_range){ GIB, 256 * MIB };
 	h->crash[1] = (struct us_range){ 6 * GIB, 512 * MIB };
 	h->n_crash = 2;

@@ -108,17 +108,35 @@ static struct us_err *read_iomem(struct us_host *host)
 	return NULL;
 }
 
-struct us_err *us_host_read_memory(struct us_host *host)
+/* A line of /proc/meminfo, which counts in kB. */
+static bool meminfo_bytes(struct us_bytes text, const char *word, uint64_t *ret)
+{
+	uint64_t kib;
+
+	return us_field_u64(text, word, 10, &kib) && us_mul(kib, (uint64_t)1024, ret);
+}
+
+static void read_meminfo(struct us_host *host)
 {
 	_us_blob_deinit_ struct us_blob blob = { 0 };
+	uint64_t total = 0, unaccepted = 0;
 	struct us_origin from;
-	uint64_t kib = 0, bytes = 0;
 
-	if (us_host_read(host, &host->pool, US_FILE_MEMINFO, NULL, &blob, &from) &&
-	    (!us_field_u64(us_blob_bytes(&blob), "MemTotal:", 10, &kib) ||
-	     !us_mul(kib, (uint64_t)1024, &bytes)))
-		from.missing = "it has no line MemTotal";
-	host->total_ram = (struct us_fact_u64){ .o = from, .v = bytes };
+	if (us_host_read(host, &host->pool, US_FILE_MEMINFO, NULL, &blob, &from)) {
+		/* without the line (UNACCEPTED_MEMORY=n) firmware accepted all there is */
+		(void)meminfo_bytes(us_blob_bytes(&blob), "Unaccepted:", &unaccepted);
+		host->unaccepted = us_fact_u64_known("/proc/meminfo: Unaccepted", unaccepted);
+		if (!meminfo_bytes(us_blob_bytes(&blob), "MemTotal:", &total))
+			from.missing = "it has no line MemTotal";
+	} else {
+		host->unaccepted = (struct us_fact_u64){ .o = from };
+	}
+	host->total_ram = (struct us_fact_u64){ .o = from, .v = total };
+}
+
+struct us_err *us_host_read_memory(struct us_host *host)
+{
+	read_meminfo(host);
 	US_TRY(read_firmware_map(host));
 	return read_iomem(host);
 }

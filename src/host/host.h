@@ -114,9 +114,10 @@ struct us_host {
 	size_t firmware_entries; /* as listed, unmerged */
 	struct us_map map;       /* /proc/iomem top level, RAM with CRASH and KERNEL_* cut in */
 	struct us_origin map_from;
-	size_t reserved_entries;      /* ACPI, NVS and Reserved lines of /proc/iomem, as listed */
-	struct us_fact_u64 total_ram; /* bytes, MemTotal */
-	struct us_range crash[4];     /* "Crash kernel" ranges, ascending */
+	size_t reserved_entries;       /* ACPI, NVS and Reserved lines of /proc/iomem, as listed */
+	struct us_fact_u64 total_ram;  /* bytes, MemTotal */
+	struct us_fact_u64 unaccepted; /* bytes a confidential guest has not accepted yet */
+	struct us_range crash[4];      /* "Crash kernel" ranges, ascending */
 	size_t n_crash;
 	struct us_fact_u64 crash_size;  /* kexec_crash_size, bytes */
 	struct us_fact_str crashkernel; /* the crashkernel= words of the command line, "" if none */

@@ -244,6 +244,34 @@ static void test_newest_kernel_is_read_by_its_new_names(void **state)
 	remove_tree(dir);
 }
 
+static void test_unaccepted_memory_is_counted(void **state)
+{
+	char dir[32];
+	_us_host_free_ struct us_host *host = NULL;
+
+	(void)state;
+	fresh(dir, "vm-newest");
+	host = opened(dir);
+	assert_true(us_known(host->unaccepted.o));
+	assert_int_equal(host->unaccepted.v, 0);
+	us_host_free(host);
+	put(dir, "proc/meminfo", "MemTotal:  2048 kB\nUnaccepted:    1024 kB\n");
+	host = opened(dir);
+	assert_int_equal(host->total_ram.v, 2 << 20);
+	assert_int_equal(host->unaccepted.v, 1 << 20);
+	us_host_free(host);
+	put(dir, "proc/meminfo", "MemTotal:  2048 kB\n"); /* a kernel that knows no such memory */
+	host = opened(dir);
+	assert_true(us_known(host->unaccepted.o));
+	assert_int_equal(host->unaccepted.v, 0);
+	us_host_free(host);
+	drop(dir, "proc/meminfo");
+	host = opened(dir);
+	assert_false(us_known(host->unaccepted.o));
+	assert_false(us_known(host->total_ram.o));
+	remove_tree(dir);
+}
+
 static void test_older_kernel_lacks_what_came_later(void **state)
 {
 	char dir[32];
@@ -594,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_no5lvl_machine_has_four_levels),
 		cmocka_unit_test(test_secure_boot_machine_enforces_signatures),
 		cmocka_unit_test(test_newest_kernel_is_read_by_its_new_names),
+		cmocka_unit_test(test_unaccepted_memory_is_counted),
 		cmocka_unit_test(test_older_kernel_lacks_what_came_later),
 		cmocka_unit_test(test_uefi_machine_without_secure_boot),
 		cmocka_unit_test(test_masked_memory_is_unknown_not_empty),

@@ -7,7 +7,7 @@ area is walked from the files to the words.)
 import lzma
 
 import pytest
-from hosts import put
+from hosts import put, sub
 
 OLD = {"xloadflags": 0x13, "release": "4.9.0-probe"}
 CAPTURE = "".join(f"CONFIG_{s}=y\n" for s in (
@@ -75,6 +75,7 @@ CASES = {
     # firmware and devices
     "firmware.efi-32bit": (case("vm-uefi", [put("sys/firmware/efi/fw_platform_size", "32\n")], ["-s"]), case("vm-uefi", words=["-s"])),
     "host.xen": (case(changes=[put("sys/hypervisor/type", "xen\n"), put("sys/hypervisor/guest_type", "PV\n")]), case()),
+    "guest.unaccepted-memory": (case(changes=[sub("proc/meminfo", "^(Unaccepted: *) 0 kB", r"\1 4194304 kB")]), case()),
     # both sides of a crash
     "panic-side.oops-continues": (case(words=["--crash"]), case(words=["--crash"], changes=[put("proc/sys/kernel/panic_on_oops", "1\n")])),
     "capture.no-crash-dump": (case(words=["--crash"], config=capture(CRASH_DUMP="n")), case(words=["--crash"], config=capture())),
