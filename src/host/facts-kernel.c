@@ -235,8 +235,6 @@ struct us_err *us_host_read_cpu(struct us_host *host, const struct us_kcore *kco
 	host->paging_levels = paging_levels(host, kcore, &cpu, from);
 	host->max_apicid = cpu.has_apicid ? us_fact_u64_known(from.path, cpu.max_apicid)
 					  : us_fact_u64_unknown(from.path, none);
-	host->phys_bits = cpu.has_phys_bits ? us_fact_u64_known(from.path, cpu.phys_bits)
-					    : us_fact_u64_unknown(from.path, none);
 	host->x2apic = flag_fact(&cpu, from, cpu.x2apic);
 	host->sme_active = sme_active(host, kcore, &cpu, from);
 	host->sev_guest = flag_fact(&cpu, from, cpu.sev && cpu.hypervisor);

@@ -152,9 +152,9 @@ void us_iomem_deinit(struct us_iomem *iomem);
 enum us_mem_kind us_mem_kind_of(struct us_bytes name);
 
 struct us_cpuinfo {
-	bool has_flags, has_apicid, has_phys_bits;
+	bool has_flags, has_apicid;
 	bool la57, x2apic, sme, sev, hypervisor, tdx_guest, tdx_host;
-	uint64_t cpus, max_apicid, phys_bits;
+	uint64_t cpus, max_apicid;
 };
 struct us_cpuinfo us_cpuinfo_parse(struct us_bytes text);
 

@@ -104,7 +104,7 @@ struct us_host {
 
 	/* CPU */
 	struct us_fact_u64 paging_levels; /* in use: 4 or 5 (x86_64) */
-	struct us_fact_u64 possible_cpus, max_apicid, phys_bits;
+	struct us_fact_u64 possible_cpus, max_apicid;
 	struct us_fact_tri x2apic, sme_active, sev_guest, tdx_guest, tdx_host, xen_pv;
 	struct us_fact_str hypervisor; /* "" = none seen */
 

@@ -213,8 +213,6 @@ struct us_cpuinfo us_cpuinfo_parse(struct us_bytes text)
 			cpu.max_apicid =
 				!cpu.has_apicid || id > cpu.max_apicid ? id : cpu.max_apicid;
 			cpu.has_apicid = true;
-		} else if (!cpu.has_phys_bits && cpu_field(line, "address sizes", &v)) {
-			cpu.has_phys_bits = us_number_at(v, 10, &cpu.phys_bits, &used);
 		} else if (!cpu.has_flags && cpu_field(line, "flags", &v)) {
 			cpu.has_flags = true;
 			cpu.la57 = us_line_has_word(v, "la57");
