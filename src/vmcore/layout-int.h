@@ -128,6 +128,22 @@ void us_walker_deinit(struct us_walker *walker);
 struct us_err *us_walk(struct us_walker *walker, uint64_t virt, uint64_t *ret_phys,
 		       uint64_t *ret_bytes) us_must_check;
 
+/* Virtual memory by a walker: quicker than us_vmcore_read_virt for what is long. */
+struct us_err *us_walker_read(struct us_walker *walker, uint64_t virt, void *buf, size_t n)
+	us_must_check;
+
+/* ---- kallsyms ---- */
+
+#define US_KSYMS_MAX 16
+struct us_ksym {
+	const char *name;
+	uint64_t address; /* 0: not found */
+};
+/* Fills in the addresses of at most US_KSYMS_MAX symbols, of names with 3 letters at least;
+ * US_ERR_NOT_FOUND if the dump has no table. */
+struct us_err *us_ksyms_find(struct us_walker *walker, struct us_ksym *wishes, size_t n)
+	us_must_check;
+
 /* ---- BTF ---- */
 
 struct us_btf;

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Pages that stay whatever their struct pages say: the kernel image, its page tables, the
- * struct pages themselves, and the stacks on which CPUs were
- * when they stopped. All of them are found from the dump alone. Parts of the image are given back
- * after boot (Linux 6.12 mm/init.c: free_kernel_image_pages) and may stay mapped; what is left of
- * it is reserved, and the bit for that is the one that the pages of exported symbols share. Per-CPU
- * areas need symbols that nothing exports; they rest on their struct pages, which are never of a
- * class that is left out.
+ * Pages that stay whatever their struct pages say: the kernel image, its page tables, the struct
+ * pages themselves, the stacks on which CPUs were when they stopped, and the first per-CPU areas
+ * (from 6.0, by kallsyms). All of them are found from the dump alone. Parts of the image are given
+ * back after boot (Linux 6.12 mm/init.c: free_kernel_image_pages) and may stay mapped; what is left
+ * of it is reserved, and the bit for that is the one that the pages of exported symbols share.
  */
 #include "base/cleanup.h"
 #include "vmcore/pages-int.h"
@@ -22,6 +20,8 @@
 #define ARM64_IMAGE_MAX (128ull << 20)
 #define IMAGE_ALIGN     (64u << 10)
 #define TABLES_MAX      8192 /* to read: 32 MiB */
+#define UNIT_PAGES_MAX  65536
+#define UNITS_MAX       8192
 #define FLAGS_AT_ONCE   64
 #define FLAGS_MASK      0xffffff /* above are zone, node and section */
 
@@ -283,6 +283,38 @@ static void add_stacks(struct finder *f)
 	}
 }
 
+/* The units of the first per-CPU chunk (Linux 6.12 mm/percpu.c): what the kernel is built with and
+ * the first of what it asks for later; a unit's unused end was given back. */
+static void add_per_cpu(struct finder *f)
+{
+	enum { BASE, OFFSETS, PAGES, UNITS };
+	struct us_ksym symbols[] = { { .name = "pcpu_base_addr" },
+				     { .name = "pcpu_unit_offsets" },
+				     { .name = "pcpu_unit_pages" },
+				     { .name = "pcpu_nr_units" } };
+	uint64_t v[us_array_size(symbols)] = { 0 };
+	struct us_err *err = us_ksyms_find(&f->walker, symbols, us_array_size(symbols));
+
+	for (size_t i = 0; i < us_array_size(symbols) && !err; i++)
+		err = us_walker_read(&f->walker, symbols[i].address, &v[i], sizeof(v[i]));
+	v[PAGES] = le64toh(v[PAGES]) & UINT32_MAX;
+	v[UNITS] = le64toh(v[UNITS]) & UINT32_MAX;
+	if (err || !f->reserved || v[PAGES] > UNIT_PAGES_MAX || v[UNITS] > UNITS_MAX) {
+		us_err_free(err);
+		return;
+	}
+	for (uint64_t i = 0; i < v[UNITS] && !err; i++) {
+		uint64_t offset;
+
+		err = us_walker_read(&f->walker, le64toh(v[OFFSETS]) + 8 * i, &offset,
+				     sizeof(offset));
+		if (!err)
+			each_mapped(f, le64toh(v[BASE]) + le64toh(offset),
+				    v[PAGES] * f->core->page_bytes, 0, add_reserved);
+	}
+	us_err_free(err);
+}
+
 struct us_err *us_protect_find(const struct us_vmcore *core, const struct us_layout *layout,
 			       struct us_page_map *map, struct us_protected *ret)
 {
@@ -300,6 +332,7 @@ struct us_err *us_protect_find(const struct us_vmcore *core, const struct us_lay
 	add_image(&f);
 	add_tables(&f);
 	add_stacks(&f);
+	add_per_cpu(&f);
 	add_struct_pages(&f);
 	us_walker_deinit(&f.walker);
 	merge(ret);

@@ -89,6 +89,29 @@ struct us_err *us_walk(struct us_walker *walker, uint64_t virt, uint64_t *ret_ph
 	return us_err_new(US_ERR_BAD_DATA, "page tables without a last level");
 }
 
+struct us_err *us_walker_read(struct us_walker *walker, uint64_t virt, void *buf, size_t n)
+{
+	uint64_t from = 0, more = 0, phys, mapped;
+	uint8_t *to = buf;
+
+	/* what is contiguous in both spaces is read at once */
+	while (n) {
+		US_TRY(us_walk(walker, virt, &phys, &mapped));
+		if (mapped > n)
+			mapped = n;
+		if (more && phys != from + more) {
+			US_TRY(us_vmcore_read(walker->core, from, to, more));
+			to += more;
+			more = 0;
+		}
+		from = more ? from : phys;
+		more += mapped;
+		n -= mapped;
+		virt += mapped;
+	}
+	return more ? us_vmcore_read(walker->core, from, to, more) : NULL;
+}
+
 static bool by_loads(const struct us_vmcore *core, uint64_t virt, uint64_t *ret_phys)
 {
 	for (size_t i = 0; i < core->n_loads; i++) {
