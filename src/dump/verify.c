@@ -13,6 +13,7 @@
 
 #define PROBLEMS_MAX 100
 #define BLOCK_PAGES  2048
+#define LONG_RUN     512
 
 struct verify {
 	const struct us_vmcore *core;
@@ -94,23 +95,47 @@ static void check_read(struct checker *c, uint64_t pfn)
 	problem(c->v, "page 0x%llx: %s", (unsigned long long)pfn, err->text);
 }
 
-static void check_page(struct checker *c, uint64_t pfn)
+/* False if the file has no bytes for this page of an ELF core: it is zero then. */
+static bool is_filled(const struct us_vmcore *core, uint64_t pfn)
 {
-	switch (us_vmcore_page_state(c->v->core, pfn)) {
-	case US_PAGE_PRESENT:
-		c->pages++;
+	uint64_t phys = pfn << core->page_shift, end;
+
+	for (size_t i = 0; i < core->n_loads; i++) {
+		const struct us_vmcore_load *load = &core->loads[i];
+
+		if (load->phys < phys + core->page_bytes &&
+		    (!us_add(load->phys, load->file_bytes, &end) || end > phys))
+			return true;
+	}
+	return false;
+}
+
+/* The pages [pfn, pfn + n) are there, by one program header or each by its own descriptor. There
+ * can be very many that the file has no bytes for, and nothing to look at. */
+static void check_present(struct checker *c, uint64_t pfn, uint64_t n)
+{
+	c->pages += n;
+	if (!c->v->stored && n >= LONG_RUN && !is_filled(c->v->core, pfn))
+		return;
+	for (uint64_t end = pfn + n; pfn < end; pfn++)
 		if (c->v->stored)
 			check_stored(c, pfn);
 		else
 			check_read(c, pfn);
-		break;
-	case US_PAGE_LOST:
-		c->lost++;
+}
+
+static void check_run(struct checker *c, uint64_t pfn, uint64_t n, enum us_page_state state)
+{
+	if (state == US_PAGE_PRESENT)
+		check_present(c, pfn, n);
+	if (state != US_PAGE_LOST)
+		return;
+	c->lost += n;
+	if (n == 1)
 		problem(c->v, "page 0x%llx is lost", (unsigned long long)pfn);
-		break;
-	default:
-		break;
-	}
+	else
+		problem(c->v, "pages 0x%llx to 0x%llx are lost", (unsigned long long)pfn,
+			(unsigned long long)(pfn + n - 1));
 }
 
 static void check_block(struct checker *c, uint64_t block)
@@ -119,11 +144,17 @@ static void check_block(struct checker *c, uint64_t block)
 	uint64_t first = block * BLOCK_PAGES, end = first + BLOCK_PAGES;
 
 	for (size_t i = 0; i < core->n_ram; i++) {
-		uint64_t from = core->ram[i].start >> core->page_shift;
+		uint64_t pfn = core->ram[i].start >> core->page_shift;
 		uint64_t to = us_range_end(core->ram[i]) >> core->page_shift;
 
-		for (uint64_t pfn = from > first ? from : first; pfn < to && pfn < end; pfn++)
-			check_page(c, pfn);
+		to = to < end ? to : end;
+		pfn = pfn > first ? pfn : first;
+		for (uint64_t n; pfn < to; pfn += n) {
+			enum us_page_state state;
+
+			n = us_vmcore_page_run(core, pfn, to - pfn, &state);
+			check_run(c, pfn, n, state);
+		}
 	}
 }
 
