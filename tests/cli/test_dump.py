@@ -2,6 +2,7 @@
 """dump, convert and the name makedumpfile, on made dumps; libkdumpfile reads what they write."""
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -341,3 +342,75 @@ def test_mem_usage_counts_the_pages(makedumpfile, real):
     rows = dict(re.findall(r"^(\w+)\t+(\d+) +\t", r.out, re.M))
     assert r.status == 0 and set(rows) == {"ZERO", "NON_PRI_CACHE", "PRI_CACHE", "USER", "FREE", "KERN_DATA"}
     assert sum(map(int, rows.values())) == pytest.approx(int(re.search(r"Total pages on system:\t(\d+)", r.out).group(1)), rel=0.01)
+
+
+def same_pages(path, other, step=37):
+    """Every step-th page: what one has the other has, with the same bytes. Returns how many are in both."""
+    pfns = range(0, 0x20000, step)
+    here, there = look(path, *pfns), look(other, *pfns)
+    wrong = [pfn for pfn, a, b in zip(pfns, here, there) if a != b]
+    assert not wrong, f"{len(wrong)} pages differ, the first is {wrong[0]:#x}"
+    return sum(page is not None for page in here)
+
+
+def test_the_peer_takes_our_dumps_and_we_take_its(understudy, makedumpfile, real, tmp_path):
+    """Filtered again, split, put together and streamed by one, read by the other."""
+    def theirs(*words, **more):
+        done = subprocess.run([peer(), *map(str, words)], capture_output=True, check=False, **more)
+        assert done.returncode == 0, (words, done.stdout[-500:], done.stderr[-500:])
+        return done
+
+    def ours(*words):
+        r = makedumpfile(*words)
+        assert r.status == 0, (words, r.text)
+
+    t = tmp_path
+    ours("-l", "-d", "16", real, t / "ours16")
+    ours("-l", "-d", "31", real, t / "ours31")
+    theirs("-c", "-d", "31", t / "ours16", t / "filtered-by-them")
+    ours("-c", "-d", "31", t / "ours16", t / "filtered-by-us")
+    assert same_pages(t / "filtered-by-us", t / "ours31") > 500
+    theirs("-l", "-d", "31", real, t / "theirs31")
+    assert same_pages(t / "filtered-by-them", t / "theirs31") > 500
+
+    ours("-l", "-d", "31", "--split", real, t / "o1", t / "o2", t / "o3")
+    theirs("--reassemble", t / "o1", t / "o2", t / "o3", t / "whole-by-them")
+    assert same_pages(t / "whole-by-them", t / "ours31") > 500
+    theirs("-l", "-d", "31", "--split", real, t / "t1", t / "t2", t / "t3")
+    ours("--reassemble", t / "t3", t / "t1", t / "t2", t / "whole-by-us")
+    assert same_pages(t / "whole-by-us", t / "theirs31") > 500
+
+    with open(t / "flat", "wb") as out:
+        subprocess.run(["makedumpfile", "-F", "-l", "-d", "31", real], executable=understudy.path, stdout=out, stderr=subprocess.DEVNULL,
+                       check=True)
+    with open(t / "flat", "rb") as stream:
+        theirs("-R", t / "unflattened-by-them", stdin=stream)
+    assert same_pages(t / "unflattened-by-them", t / "ours31") > 500
+
+
+def test_levels_are_tried_in_order_where_there_is_no_room(makedumpfile, real, tmp_path):
+    r = makedumpfile("-l", "-d", "0,31", "-L", "40M", "--show-stats", real, tmp_path / "out")
+    assert r.status == 0 and "trying level 31" in r.err, r.text
+    assert makedumpfile("-f", "-l", "-d", "31", real, tmp_path / "plain").status == 0
+    assert (tmp_path / "out").stat().st_size == pytest.approx((tmp_path / "plain").stat().st_size, rel=0.01)
+    r = makedumpfile("-f", "-l", "-d", "31", "-L", "8M", real, tmp_path / "out")
+    assert r.status == 1 and "not in the dump" in r.err and "makedumpfile Failed." in r.out
+    assert 4 << 20 < (tmp_path / "out").stat().st_size <= 8 << 20
+    assert sum(page is not None for page in look(tmp_path / "out", *range(0, 0x20000, 7))) > 100
+
+
+@pytest.mark.parametrize("name", ["elf", "elf-flat", "kdump", "kdump-v3", "kdump-split", "kdump-flat", "diskdump"])
+def test_damaged_input_is_named_or_survived(understudy, made, tmp_path, name):
+    """Bytes changed and ends cut off at places of a fixed sequence: an error that names the file, or a dump."""
+    files, chance = made(name), random.Random(name)
+    wholes = [f.read_bytes() for f in files]
+    for number in range(20):
+        for path, whole in zip(files, wholes):
+            data = bytearray(whole)
+            for _ in range(chance.randint(1, 8)):
+                data[min(chance.randrange(len(data)), chance.randrange(len(data)))] = chance.randrange(256)
+            path.write_bytes(data[:chance.randint(1, len(data))] if number % 4 == 0 else data)
+        command = (["dump"], ["dump", "--level", "1", "--format", "elf"], ["convert"], ["convert", "--format", "flat"])[number % 4]
+        r = understudy(*command, "-f", *files, tmp_path / "out", timeout=20)
+        assert r.status in (0, 1, 3), (number, r.text)
+        assert r.status != 3 or (r.err.startswith("understudy: ") and len(r.err) > 20), (number, r.err)
