@@ -43,8 +43,9 @@ struct us_pages {
 struct us_protected {
 	struct us_pages *v;
 	size_t n, cap;
-	bool full;   /* more than there is room for: the rest rests on its struct pages */
-	bool failed; /* no memory */
+	bool full;     /* more than there is room for: the rest rests on its struct pages */
+	bool failed;   /* no memory */
+	bool poisoned; /* the kernel counts poisoned pages: some may be in the middle of others */
 };
 struct us_err *us_protect_find(const struct us_vmcore *core, const struct us_layout *layout,
 			       struct us_page_map *map, struct us_protected *ret) us_must_check;

@@ -87,6 +87,22 @@ static struct us_err *unreadable(struct scan *s, uint64_t pfn, uint64_t count)
 	return emit(s, pfn, count, US_CLASS_KEEP);
 }
 
+/* The poisoned pages of a run, each by its own struct page: only where the kernel knows of some. */
+static struct us_err *emit_watchfully(struct scan *s, uint64_t pfn, uint64_t count,
+				      enum us_page_class class)
+{
+	const struct us_page_rules *rules = &s->layout->rules;
+	uint8_t page[US_STRUCT_PAGE_MAX];
+
+	for (; count; pfn++, count--) {
+		bool poison = us_page_map_read(&s->map, pfn, 1, page) &&
+			      (us_page_flags(rules, page) & rules->poison);
+
+		US_TRY(emit(s, pfn, 1, poison ? US_CLASS_POISON : class));
+	}
+	return NULL;
+}
+
 /* Pages [pfn, end) from the run that reaches into them. */
 static struct us_err *continue_run(struct scan *s, uint64_t *pfn, uint64_t end)
 {
@@ -94,7 +110,10 @@ static struct us_err *continue_run(struct scan *s, uint64_t *pfn, uint64_t end)
 
 	if (*pfn >= stop)
 		return NULL;
-	US_TRY(emit(s, *pfn, stop - *pfn, s->until_class));
+	if (s->protected.poisoned && s->until_class != US_CLASS_FREE)
+		US_TRY(emit_watchfully(s, *pfn, stop - *pfn, s->until_class));
+	else
+		US_TRY(emit(s, *pfn, stop - *pfn, s->until_class));
 	*pfn = stop;
 	return NULL;
 }

@@ -283,36 +283,53 @@ static void add_stacks(struct finder *f)
 	}
 }
 
-/* The units of the first per-CPU chunk (Linux 6.12 mm/percpu.c): what the kernel is built with and
- * the first of what it asks for later; a unit's unused end was given back. */
-static void add_per_cpu(struct finder *f)
-{
-	enum { BASE, OFFSETS, PAGES, UNITS };
-	struct us_ksym symbols[] = { { .name = "pcpu_base_addr" },
-				     { .name = "pcpu_unit_offsets" },
-				     { .name = "pcpu_unit_pages" },
-				     { .name = "pcpu_nr_units" } };
-	uint64_t v[us_array_size(symbols)] = { 0 };
-	struct us_err *err = us_ksyms_find(&f->walker, symbols, us_array_size(symbols));
+/* What kallsyms leads to. */
+enum { PCPU_BASE, PCPU_OFFSETS, PCPU_PAGES, PCPU_UNITS, POISONED, SYMBOLS };
 
-	for (size_t i = 0; i < us_array_size(symbols) && !err; i++)
-		err = us_walker_read(&f->walker, symbols[i].address, &v[i], sizeof(v[i]));
-	v[PAGES] = le64toh(v[PAGES]) & UINT32_MAX;
-	v[UNITS] = le64toh(v[UNITS]) & UINT32_MAX;
-	if (err || !f->reserved || v[PAGES] > UNIT_PAGES_MAX || v[UNITS] > UNITS_MAX) {
-		us_err_free(err);
+/* The units of the first per-CPU chunk (Linux 6.12 mm/percpu.c): what the kernel is built with and
+ * the first of what it asks for later; a unit's unused end was given back. v: the variables. */
+static void add_per_cpu(struct finder *f, const uint64_t v[SYMBOLS])
+{
+	uint64_t pages = v[PCPU_PAGES] & UINT32_MAX, units = v[PCPU_UNITS] & UINT32_MAX;
+	struct us_err *err = NULL;
+
+	if (!f->reserved || !v[PCPU_OFFSETS] || pages > UNIT_PAGES_MAX || units > UNITS_MAX)
 		return;
-	}
-	for (uint64_t i = 0; i < v[UNITS] && !err; i++) {
+	for (uint64_t i = 0; i < units && !err; i++) {
 		uint64_t offset;
 
-		err = us_walker_read(&f->walker, le64toh(v[OFFSETS]) + 8 * i, &offset,
-				     sizeof(offset));
+		err = us_walker_read(&f->walker, v[PCPU_OFFSETS] + 8 * i, &offset, sizeof(offset));
 		if (!err)
-			each_mapped(f, le64toh(v[BASE]) + le64toh(offset),
-				    v[PAGES] * f->core->page_bytes, 0, add_reserved);
+			each_mapped(f, v[PCPU_BASE] + le64toh(offset), pages * f->core->page_bytes,
+				    0, add_reserved);
 	}
 	us_err_free(err);
+}
+
+static void ask_symbols(struct finder *f)
+{
+	struct us_ksym symbols[SYMBOLS] = {
+		[PCPU_BASE] = { .name = "pcpu_base_addr" },
+		[PCPU_OFFSETS] = { .name = "pcpu_unit_offsets" },
+		[PCPU_PAGES] = { .name = "pcpu_unit_pages" },
+		[PCPU_UNITS] = { .name = "pcpu_nr_units" },
+		[POISONED] = { .name = "num_poisoned_pages" },
+	};
+	uint64_t v[SYMBOLS] = { 0 };
+	struct us_err *err = us_ksyms_find(&f->walker, symbols, SYMBOLS);
+
+	us_err_free(err); /* kernels before 6.0 do not export where it is */
+	for (size_t i = 0; i < SYMBOLS; i++) {
+		uint64_t raw;
+
+		if (!symbols[i].address)
+			continue;
+		err = us_walker_read(&f->walker, symbols[i].address, &raw, sizeof(raw));
+		v[i] = err ? 0 : le64toh(raw);
+		us_err_free(err);
+	}
+	f->list->poisoned = v[POISONED] > 0;
+	add_per_cpu(f, v);
 }
 
 struct us_err *us_protect_find(const struct us_vmcore *core, const struct us_layout *layout,
@@ -332,7 +349,7 @@ struct us_err *us_protect_find(const struct us_vmcore *core, const struct us_lay
 	add_image(&f);
 	add_tables(&f);
 	add_stacks(&f);
-	add_per_cpu(&f);
+	ask_symbols(&f);
 	add_struct_pages(&f);
 	us_walker_deinit(&f.walker);
 	merge(ret);
