@@ -27,7 +27,7 @@ static struct us_err *look(const struct opts *o, const char *path, struct us_pro
 {
 	bool deep = o->deep || o->config;
 
-	US_TRY(us_image_open(path, image));
+	US_TRY(us_image_open(path, progress, image));
 	if (deep) {
 		US_TRY(us_image_look_deep(*image, o->config, progress));
 		US_TRY(us_image_verify_signature(*image));

@@ -106,7 +106,7 @@ static struct us_err *read_policy(const char *text, struct us_work *w)
 static struct us_err *read_image(const struct us_ask *ask, const char *path, bool deep,
 				 struct us_progress *progress, struct us_work *w)
 {
-	US_TRY(us_image_open(path, &w->image));
+	US_TRY(us_image_open(path, progress, &w->image));
 	if (deep)
 		US_TRY(us_image_look_deep(w->image, ask->config, progress));
 	if (ask->initrd.n || w->image->initrd.n || w->image->ucode.n)

@@ -10,9 +10,11 @@
 
 /* Where the next layer is. inner.n == 0: there is none, this file is the kernel. */
 struct us_peel {
-	const struct us_codec *codec;
-	uint64_t offset;       /* of the inner file in this one */
-	struct us_bytes inner; /* a view of the file, or owned by the image's pool */
+	const struct us_codec *codec; /* inner is packed by it and the engine unpacks; or NULL */
+	uint64_t offset;              /* of the inner file in this one */
+	struct us_bytes inner;        /* a view of the file */
+	uint64_t hint;                /* bytes of inner when unpacked, 0 = not known */
+	const char *layer;            /* with codec: its name for people, static or in the pool */
 };
 
 struct us_format {
@@ -32,13 +34,6 @@ struct us_err *us_damage_add(struct us_image *image, uint64_t offset, const char
 struct us_err *us_damage_if(struct us_image *image, bool wrong, uint64_t offset, const char *fmt,
 			    ...) us_must_check us_printf(4, 5);
 
-/*
- * Unpack a whole inner file into the image's pool. A stream that is damaged, or larger than a
- * kernel can be, becomes damage of image ("<layer>: ...") and leaves *ret empty.
- */
-struct us_err *us_image_unpack(struct us_image *image, const struct us_codec *codec,
-			       struct us_bytes in, uint64_t in_offset, uint64_t hint,
-			       const char *layer, struct us_bytes *ret) us_must_check;
 /* The most that a stream of in_bytes may unpack to: no kernel shrinks 256-fold, none has 1 GiB. */
 uint64_t us_image_unpack_max(size_t in_bytes);
 

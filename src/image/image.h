@@ -67,8 +67,7 @@ struct us_setup {
 	uint32_t header_end;     /* offset in the file of the first byte after the header */
 	uint32_t kernel_offset;  /* protected-mode part: (setup_sects + 1) * 512 */
 	uint32_t kernel_bytes;   /* its length: syssize * 16, clipped to the file */
-	uint32_t setup_type_max; /* kernel_info: highest SETUP_* type, without SETUP_INDIRECT; 0 =
-				    no kernel_info */
+	uint32_t setup_type_max; /* kernel_info: highest SETUP_* but INDIRECT; 0 = there is none */
 };
 #define US_XLF_KERNEL_64       0x0001
 #define US_XLF_ABOVE_4G        0x0002
@@ -185,7 +184,8 @@ struct us_image {
 	struct us_cap_fact caps[US_CAP_COUNT]; /* all US_UNKNOWN before the deep look */
 };
 
-struct us_err *us_image_open(const char *path, struct us_image **ret) us_must_check;
+struct us_err *us_image_open(const char *path, struct us_progress *progress, struct us_image **ret)
+	us_must_check;
 /* The same from memory that outlives the image (tests, fuzzing); path is only a name. */
 struct us_err *us_image_parse(const char *path, struct us_bytes file, struct us_image **ret)
 	us_must_check;

@@ -117,12 +117,13 @@ uint64_t us_image_unpack_max(size_t in_bytes)
 							: max;
 }
 
-struct us_err *us_image_unpack(struct us_image *image, const struct us_codec *codec,
-			       struct us_bytes in, uint64_t in_offset, uint64_t hint,
-			       const char *layer, struct us_bytes *ret)
+/* The packed inner file of peel, unpacked into the image's pool. A stream that is damaged, or
+ * larger than a kernel can be, becomes damage ("<layer>: ...") and leaves *ret empty. */
+static struct us_err *unpack(struct us_image *image, const struct us_peel *peel,
+			     struct us_progress *progress, struct us_bytes *ret)
 {
 	_us_blob_deinit_ struct us_blob out = { 0 };
-	uint64_t max = us_image_unpack_max(in.n), held = 0;
+	uint64_t max = us_image_unpack_max(peel->inner.n), held = 0;
 	struct us_err *err;
 
 	for (size_t i = 0; i < image->pool.n_blobs; i++)
@@ -131,17 +132,18 @@ struct us_err *us_image_unpack(struct us_image *image, const struct us_codec *co
 		max = 0;
 	else if (max > UNPACK_MAX - held)
 		max = UNPACK_MAX - held;
-	err = us_unpack(codec, in, max, hint > max ? 0 : hint, NULL, &out, NULL);
+	err = us_unpack(peel->codec, peel->inner, max, peel->hint > max ? 0 : peel->hint, progress,
+			&out, NULL);
 	if (err && err->code == US_ERR_BAD_DATA) {
-		struct us_err *full =
-			us_damage_add(image, in_offset, "%s: unpacking: %s", layer, err->text);
+		struct us_err *full = us_damage_add(image, peel->offset, "%s: unpacking: %s",
+						    peel->layer, err->text);
 
 		us_err_free(err);
 		*ret = us_bytes_of(NULL, 0);
 		return full;
 	}
 	if (err)
-		return us_err_wrap(err, "unpacking %s", layer);
+		return us_err_wrap(err, "unpacking %s", peel->layer);
 	return us_pool_adopt(&image->pool, &out, ret);
 }
 
@@ -152,10 +154,10 @@ static bool packed_probe(struct us_bytes file)
 
 static struct us_err *packed_read(struct us_image *image, struct us_bytes file, struct us_peel *ret)
 {
-	struct us_peel peel = { .codec = us_codec_by_magic(file) };
-
-	US_TRY(us_image_unpack(image, peel.codec, file, 0, 0, "packed file", &peel.inner));
-	*ret = peel;
+	(void)image;
+	*ret = (struct us_peel){ .codec = us_codec_by_magic(file),
+				 .inner = file,
+				 .layer = "packed file" };
 	return NULL;
 }
 
@@ -202,7 +204,7 @@ static bool is_wrapper(enum us_image_kind kind)
 	return kind == US_IMAGE_UKI || kind == US_IMAGE_ZBOOT || kind == US_IMAGE_PACKED;
 }
 
-static struct us_err *peel_all(struct us_image *image)
+static struct us_err *peel_all(struct us_image *image, struct us_progress *progress)
 {
 	struct us_nest *nest = us_pool_array(&image->pool, LAYERS_MAX, sizeof(*nest));
 	struct us_bytes file = image->file;
@@ -223,6 +225,8 @@ static struct us_err *peel_all(struct us_image *image)
 			image->kind = format->kind;
 			return NULL;
 		}
+		if (peel.codec)
+			US_TRY(unpack(image, &peel, progress, &peel.inner));
 		if (!peel.inner.n) {
 			image->why_none = image->n_damage ? image->damage[image->n_damage - 1].text
 							  : "the layer is empty";
@@ -234,11 +238,12 @@ static struct us_err *peel_all(struct us_image *image)
 	return NULL;
 }
 
-static struct us_err *parse(struct us_image *image, struct us_bytes file)
+static struct us_err *parse(struct us_image *image, struct us_bytes file,
+			    struct us_progress *progress)
 {
 	image->file = file;
 	image->arch = us_arch_by_id(US_ARCH_UNKNOWN);
-	US_TRY(peel_all(image));
+	US_TRY(peel_all(image, progress));
 	us_signature_read(file, &image->signature);
 	us_signature_read(image->kernel, &image->inner_signature);
 	return NULL;
@@ -263,14 +268,14 @@ struct us_err *us_image_parse(const char *path, struct us_bytes file, struct us_
 	struct us_err *err;
 
 	US_TRY(image_new(path, &image));
-	err = parse(image, file);
+	err = parse(image, file, NULL);
 	if (err)
 		return us_err_wrap(err, "reading %s", path);
 	*ret = us_steal(&image);
 	return NULL;
 }
 
-struct us_err *us_image_open(const char *path, struct us_image **ret)
+struct us_err *us_image_open(const char *path, struct us_progress *progress, struct us_image **ret)
 {
 	_us_blob_deinit_ struct us_blob blob = { 0 };
 	_us_image_free_ struct us_image *image = NULL;
@@ -280,7 +285,7 @@ struct us_err *us_image_open(const char *path, struct us_image **ret)
 	US_TRY(us_file_map(path, &blob));
 	US_TRY(image_new(path, &image));
 	US_TRY(us_pool_adopt(&image->pool, &blob, &file));
-	err = parse(image, file);
+	err = parse(image, file, progress);
 	if (err)
 		return us_err_wrap(err, "reading %s", path);
 	*ret = us_steal(&image);

@@ -464,12 +464,37 @@ static void test_bits_of_xloadflags_have_names(void **state)
 static void test_a_missing_file_is_an_error(void **state)
 {
 	struct us_image *image = NULL;
-	_us_err_free_ struct us_err *err = us_image_open("/nonexistent/vmlinuz", &image);
+	_us_err_free_ struct us_err *err = us_image_open("/nonexistent/vmlinuz", NULL, &image);
 
 	(void)state;
 	assert_non_null(err);
 	assert_int_equal(err->code, US_ERR_NOT_FOUND);
 	assert_null(image);
+}
+
+static void told(struct us_progress *p, const char *what, uint64_t done, uint64_t total)
+{
+	assert_non_null(what);
+	*(bool *)p->data = done == total;
+}
+
+static void test_opening_a_packed_image_tells_how_far_it_is(void **state)
+{
+	static const char *const names[] = { "packed-xz", "packed-lz4", "zboot-xz" };
+	char path[4096];
+
+	(void)state;
+	for (size_t i = 0; i < us_array_size(names); i++) {
+		_us_image_free_ struct us_image *image = NULL;
+		bool finished = false;
+		struct us_progress progress = { .at = told, .data = &finished };
+
+		snprintf(path, sizeof(path), "%s/../fuzz/corpus/image/%s", getenv("US_FIXTURES"),
+			 names[i]);
+		assert_null(us_image_open(path, &progress, &image));
+		assert_int_equal(image->n_nest, 2);
+		assert_true(finished);
+	}
 }
 
 int main(void)
@@ -492,6 +517,7 @@ int main(void)
 		cmocka_unit_test(test_unpacking_is_bounded),
 		cmocka_unit_test(test_bits_of_xloadflags_have_names),
 		cmocka_unit_test(test_a_missing_file_is_an_error),
+		cmocka_unit_test(test_opening_a_packed_image_tells_how_far_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

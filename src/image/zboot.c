@@ -8,7 +8,6 @@
 #include "image/image-int.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define AT_NAME    24
@@ -36,10 +35,9 @@ static void read_name(struct us_bytes file, char name[NAME_BYTES + 1])
 
 static struct us_err *zboot_read(struct us_image *image, struct us_bytes file, struct us_peel *ret)
 {
-	char name[NAME_BYTES + 1], layer[NAME_BYTES + 32];
+	char name[NAME_BYTES + 1];
 	uint32_t offset = 0, size = 0, hint = 0;
 	struct us_peel peel = { 0 };
-	struct us_bytes payload;
 
 	if (!us_le32(file, 8, &offset) || !us_le32(file, 12, &size) || file.n < 0x40)
 		return us_damage_add(
@@ -50,8 +48,8 @@ static struct us_err *zboot_read(struct us_image *image, struct us_bytes file, s
 				     "EFI zboot: cut short: a payload of 0x%" PRIx32
 				     " bytes at 0x%" PRIx32 ", the file has 0x%zx bytes",
 				     size, offset, file.n);
-	payload = us_bytes_of(file.p + offset, size);
 	read_name(file, name);
+	peel.inner = us_bytes_of(file.p + offset, size);
 	peel.offset = offset;
 	peel.codec = us_codec_by_name(name);
 	if (!peel.codec)
@@ -59,8 +57,11 @@ static struct us_err *zboot_read(struct us_image *image, struct us_bytes file, s
 	/* no hint is fine, a wrong one too */
 	(void)!us_le32(file, (uint64_t)offset + size - (peel.codec->id == US_CODEC_GZIP ? 4 : 0),
 		       &hint);
-	snprintf(layer, sizeof(layer), "EFI zboot: %s payload at 0x%" PRIx32, name, offset);
-	US_TRY(us_image_unpack(image, peel.codec, payload, offset, hint, layer, &peel.inner));
+	peel.hint = hint;
+	peel.layer =
+		us_pool_format(&image->pool, "EFI zboot: %s payload at 0x%" PRIx32, name, offset);
+	if (!peel.layer)
+		return us_err_nomem();
 	*ret = peel;
 	return NULL;
 }

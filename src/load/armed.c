@@ -218,7 +218,7 @@ struct us_err *us_armed_load(const char *run_dir, const struct us_host *host, st
 	US_TRY(us_text_format(&path, "%s/kernel", dir));
 	US_TRY(read_manifest(dir, &manifest));
 	US_TRY(read_wish(manifest, &wanted));
-	US_TRY(us_image_open(path, &image));
+	US_TRY(us_image_open(path, NULL, &image));
 	US_TRY(check_copy(manifest, "kernel", path, image->file));
 	US_TRY(open_initrd(manifest, dir, &initrd));
 	US_TRY(us_plan_make(image, initrd, host, &wanted, ret));

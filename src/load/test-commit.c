@@ -141,7 +141,7 @@ static void begin(struct made *m, enum us_call call, enum us_purpose purpose)
 	made_file(m->file);
 	snprintf(m->path, sizeof(m->path), "%s/vmlinuz", m->kernel.dir);
 	assert_null(us_file_replace(m->path, us_bytes_of(m->file, sizeof(m->file))));
-	assert_null(us_image_open(m->path, &m->image));
+	assert_null(us_image_open(m->path, NULL, &m->image));
 	made_host(&m->host, US_GIB);
 	made_crash(&m->host, 0x10000000, 256 * US_MIB);
 	m->host.root_fd = open(m->kernel.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);

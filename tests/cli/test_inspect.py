@@ -3,6 +3,8 @@
 import bz2
 import gzip
 import lzma
+import os
+import pty
 import shutil
 import struct
 import subprocess
@@ -24,6 +26,24 @@ def lzop(data):
 
 WRAPS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstd, "lz4": lz4, "lzo": lzop,
          "lzma": lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE)}
+
+
+@pytest.mark.parametrize("words", (["inspect"], ["check"]), ids=" ".join)
+def test_opening_a_packed_file_for_seconds_shows_progress(understudy, tmp_path, host, words):
+    """One stream of bzip2 many times over: it takes seconds to unpack, and less to make."""
+    (tmp_path / "slow").write_bytes(bz2.compress(os.urandom(2 << 20)) * 16)
+    ours, theirs = pty.openpty()
+    run = subprocess.Popen([understudy.path, *words, tmp_path / "slow"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=theirs, env=os.environ | {"UNDERSTUDY_HOST": str(host("vm-la57"))})
+    os.close(theirs)
+    said = b""
+    try:
+        while part := os.read(ours, 65536):
+            said += part
+    except OSError:  # the end of a terminal
+        pass
+    os.close(ours)
+    assert run.wait(timeout=60) == 1 and b"unpacking: " in said, said
 
 
 def test_made_image_is_told_by_its_header(understudy, image):
