@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <cmocka.h>
@@ -589,6 +590,85 @@ static void test_deadline_closes_the_dump(void **state)
 	us_vmcore_free(core);
 }
 
+/* ---- size ---- */
+
+#define TIB_PAGES (1ull << 28)
+
+/* About a hundredth of 1 TiB in some 330 000 runs. */
+static struct us_err *scan_tib(void *data, us_run_fn fn, void *fn_data,
+			       struct us_progress *progress, struct us_scan *ret)
+{
+	uint64_t x = 1;
+
+	(void)data;
+	(void)progress;
+	(void)ret;
+	for (uint64_t pfn = 0; pfn < TIB_PAGES - 2000;) {
+		struct us_run run = { .class = US_CLASS_SLAB };
+
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+		run.pfn = pfn + (x >> 33) % 1600;
+		run.count = 1 + (x >> 20) % 15;
+		if (x >> 40 & 1)
+			run.class = US_CLASS_KEEP;
+		US_TRY(fn(fn_data, &run));
+		pfn = run.pfn + run.count;
+	}
+	return NULL;
+}
+
+/* Its memory is nowhere in the file: it reads as zero. */
+static struct us_vmcore *tib_core(uint8_t *p, size_t n)
+{
+	struct us_vmcore *core;
+	Elf64_Ehdr head;
+	Elf64_Phdr load = { .p_type = PT_LOAD, .p_memsz = TIB_PAGES * PAGE, .p_offset = n };
+
+	make_core(p);
+	memcpy(&head, p, sizeof(head));
+	head.e_phnum = 2;
+	memcpy(p, &head, sizeof(head));
+	memcpy(p + sizeof(head) + sizeof(load), &load, sizeof(load));
+	assert_null(us_vmcore_parse("1 TiB", us_bytes_of(p, n), &core));
+	return core;
+}
+
+/* Sanitizers take memory of their own. */
+static bool running_instrumented(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	return true;
+#else
+	return getenv("ASAN_OPTIONS") != NULL;
+#endif
+}
+
+static void test_memory_is_bounded_for_1_tib(void **state)
+{
+	const struct world *w = *state;
+	uint8_t bytes[2 * PAGE] = { 0 };
+	struct us_vmcore *core = tib_core(bytes, sizeof(bytes));
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 31, US_PAGE_LZO, 2);
+	struct us_dump_result r = { 0 };
+	struct us_dump_job job = {
+		.core = core, .wish = &wish, .scan = scan_tib, .result = &r, .out = { .fd = -1 }
+	};
+	struct rusage before, after;
+	char path[128];
+
+	name(w, "tib", path);
+	getrusage(RUSAGE_SELF, &before);
+	assert_null(us_dump_run(&job, path, -1));
+	getrusage(RUSAGE_SELF, &after);
+	assert_true(r.complete);
+	assert_true(r.pages_kept > 2000000);
+	assert_true(r.pages_zero == r.pages_kept);
+	if (!running_instrumented())
+		assert_true(after.ru_maxrss - before.ru_maxrss < (32 + 2 * 2) * 1024);
+	assert_int_equal(unlink(path), 0);
+	us_vmcore_free(core);
+}
+
 /* ---- damage ---- */
 
 static void flip(const char *path, uint64_t at)
@@ -757,6 +837,7 @@ int main(void)
 		cmocka_unit_test(test_killed_at_200_points_it_is_a_dump),
 		cmocka_unit_test(test_full_disk_at_50_sizes_gives_a_smaller_dump),
 		cmocka_unit_test(test_deadline_closes_the_dump),
+		cmocka_unit_test(test_memory_is_bounded_for_1_tib),
 		cmocka_unit_test(test_verify_finds_any_flipped_byte),
 		cmocka_unit_test(test_flattened_is_the_same_file),
 		cmocka_unit_test(test_stored_pages_keep_their_form),
