@@ -262,26 +262,23 @@ static void turn_to(struct sieve *s)
 static struct us_err *close_smaller(struct sieve *s, uint8_t *buf)
 {
 	struct us_kdump_file *file = s->file;
-	uint64_t room = file->end < file->limit ? file->end : file->limit;
+	uint64_t room = file->limit;
 	bool bounded = file->limit != UINT64_MAX;
-	struct us_err *err = NULL;
+	struct us_err *err;
 
-	if (bounded)
-		room = file->limit;
-	for (unsigned int i = 0; i < TRIES; i++) {
+	for (unsigned int i = 0;; i++) {
 		US_TRY(make_room(s, room, bounded, i > 1 ? (uint64_t)(i - 1) * EXTRA : 0));
 		err = write_anew(s, buf);
-		if (!err || err->code != US_ERR_NO_ROOM)
+		if (!err)
 			break;
+		if (err->code != US_ERR_NO_ROOM || i == TRIES)
+			return err;
 		us_err_free(err);
-		err = us_err_new(US_ERR_NO_ROOM, "no room is left to close the dump");
 		room = s->end; /* even that was too much, or there was no bound known */
 		bounded = true;
 		file->end = s->end;
 		US_TRY(us_out_resize(file->out, s->end));
 	}
-	if (err)
-		return err;
 	turn_to(s);
 	US_TRY(finish_head(file, s->end, s->end + (file->at.table_at - file->at.bitmap1_at),
 			   s->kept));
