@@ -159,6 +159,7 @@ struct us_err *us_dumping_open(const char *const *paths, size_t n, unsigned int 
 
 	US_TRY(us_vmcore_open(paths, n, &core));
 	blind = us_layout_find(core, &layout);
+	us_vmcore_look_uts(core, layout);
 	if (blind && !(*level & LEVEL_KERNEL)) {
 		us_err_free(blind);
 		blind = NULL;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """verify: on the dumps of the makers, whole, incomplete, damaged and split."""
 import json
+import struct
 import sys
 from pathlib import Path
 
@@ -58,6 +59,50 @@ def test_a_cut_core_lacks_pages(understudy, tmp_path):
     (tmp_path / "cut").write_bytes(logs.core(logs.ring())[:-6000])
     d = verify(understudy, tmp_path / "cut")
     assert d["exit"] == 1 and d["lost_pages"] == 2 and d["bad_pages"] == 0
+
+
+@pytest.fixture
+def written(understudy, tmp_path):
+    """written(codec, ...): a dump that understudy wrote, of a made core."""
+    def make(codec, *more):
+        (tmp_path / "core").write_bytes(logs.core(logs.ring(), notes=logs.prstatus(300, 0xffffffff81234567)))
+        r = understudy("dump", "--level", "1", "--codec", codec, *more, tmp_path / "core", tmp_path / "dump")
+        assert r.status == 0, r.text
+        return tmp_path / "dump"
+    return make
+
+
+@pytest.mark.parametrize("codec", ("none", "lzo", "zlib", "snappy", "zstd"))
+def test_checksums_are_compared(understudy, written, codec):
+    path = written(codec)
+    d = verify(understudy, path)
+    assert d["exit"] == 0 and d["has_sums"] and d["checked_sums"] >= d["pages"] > 10 and d["verdict"] == "sound, by its checksums"
+
+
+@pytest.mark.parametrize("codec", ("none", "lzo", "zlib", "snappy", "zstd"))
+def test_one_changed_bit_of_page_data_is_found(understudy, written, codec):
+    path = written(codec)
+    whole = path.read_bytes()
+    block, sub, bitmaps = struct.unpack_from("<3I", whole, 428)
+    table = (1 + sub + bitmaps) * block
+    places = {struct.unpack_from("<QI", whole, at) for at in range(table, table + 24 * verify(understudy, path)["pages"], 24)}
+    assert len(places) > 5
+    for offset, size in sorted(places)[::3]:
+        data = bytearray(whole)
+        data[offset + size // 2] ^= 0x10
+        path.write_bytes(data)
+        d = verify(understudy, path)
+        assert d["exit"] == 1 and d["verdict"] == "damaged" and d["bad_pages"] + d["bad_sums"] > 0, hex(offset)
+        assert any(f"0x{offset:x}" in p for p in d["problems"])
+
+
+def test_a_dump_tells_what_its_core_told(understudy, written, tmp_path):
+    dump = written("zstd")
+    mine, cores = (understudy("info", "--json", path).json for path in (dump, tmp_path / "core"))
+    for key in ("release", "version", "nodename", "crash_time", "crash", "log", "cpus"):
+        assert mine[key] == cores[key], key
+    assert understudy("log", dump).out == understudy("log", tmp_path / "core").out
+    assert mine["format"] == "kdump-compressed" and mine["dump_level"] == 1
 
 
 @pytest.mark.parametrize("words, status", ((["--jobs", "0", "DUMP"], 2), (["--jobs", "many", "DUMP"], 2), (["/nowhere"], 3), ([], 2),
