@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -414,3 +415,34 @@ def test_damaged_input_is_named_or_survived(understudy, made, tmp_path, name):
         r = understudy(*command, "-f", *files, tmp_path / "out", timeout=20)
         assert r.status in (0, 1, 3), (number, r.text)
         assert r.status != 3 or (r.err.startswith("understudy: ") and len(r.err) > 20), (number, r.err)
+
+
+def right_pages(understudy, path, real, step=37):
+    """How many of every step-th page are there; each has the bytes that it has in the input."""
+    whole = path.with_name("whole")
+    assert understudy("dump", "--level", "0", "--codec", "none", real, whole).status == 0
+    pfns = range(0, 0x20000, step)
+    pairs = [(a, b) for a, b in zip(look(path, *pfns), look(whole, *pfns)) if a is not None]
+    assert all(a == b for a, b in pairs)
+    return len(pairs)
+
+
+def test_a_deadline_closes_the_dump(understudy, real, tmp_path):
+    r = understudy("dump", "--level", "0", "-j", "1", "--codec", "zstd:19", "--deadline", "2", "--json", real, tmp_path / "out")
+    told = valid(r.json)
+    assert r.status == 1 and told["stopped"] == "deadline" and told["pages"]["dropped"] > 1000 and told["seconds"] < 10
+    assert right_pages(understudy, tmp_path / "out", real) > 50
+    assert understudy("verify", tmp_path / "out").status == 0
+
+
+def test_what_is_killed_leaves_a_dump(understudy, real, tmp_path):
+    """Without its name, which it gets at the end; what it holds is right."""
+    work = subprocess.Popen(["understudy", "dump", "--level", "0", "--codec", "zstd:19", real, tmp_path / "out"],
+                            executable=understudy.path, stdout=subprocess.DEVNULL)
+    time.sleep(1.5)
+    work.kill()
+    assert work.wait() == -9 and not (tmp_path / "out").exists()
+    left = tmp_path / "out.incomplete"
+    r = understudy("convert", left, tmp_path / "rest")
+    assert r.status in (0, 1), r.text
+    assert right_pages(understudy, tmp_path / "rest", real) > 20

@@ -173,3 +173,45 @@ def test_mem_usage_of_the_running_kernel(vm, kernels, understudy, name):
     assert pages["FREE"] * 4 == pytest.approx(kb["MemFree"], rel=0.1)
     assert pages["USER"] * 4 == pytest.approx(kb["AnonPages"], rel=0.5, abs=4096)
     assert (pages["NON_PRI_CACHE"] + pages["PRI_CACHE"]) * 4 == pytest.approx(kb["Cached"] + kb["Buffers"], rel=0.2)
+
+
+def used(step):
+    """(seconds, KiB at most resident) of a program that ran by time -v."""
+    h, m, s = re.search(r"Elapsed \(wall clock\) time .*?: (?:(\d+)h )?(\d+)m ([\d.]+)s", step.err).groups(default="0")
+    return int(h) * 3600 + int(m) * 60 + float(s), int(re.search(r"Maximum resident set size \(kbytes\): (\d+)", step.err).group(1))
+
+
+def test_beside_makedumpfile_in_the_capture_kernel(vm, kernels, understudy, disk, tmp_path):
+    """One CPU, the same memory, the same disk: no larger, no slower, and the same pages' bytes."""
+    kernel = kernels["6.1"]
+    theirs = peer("makedumpfile", "usr/bin/makedumpfile")
+    ours_line = "time -v understudy dump --no-sync --codec lzo /proc/vmcore /mnt/ours"
+    r = capture(vm, kernel, understudy, [
+        ("mount", MOUNT), ("warm", "/bin/theirs/makedumpfile -l -d 31 /proc/vmcore /mnt/warm && rm /mnt/warm", 120),
+        ("theirs", "time -v /bin/theirs/makedumpfile -l -d 31 /proc/vmcore /mnt/theirs", 120), ("ours", ours_line, 120),
+        ("umount", "umount /mnt")], qemu=disk.qemu, files=scenario.lab.program(theirs, at="/bin/theirs/makedumpfile"))
+    for step in ("theirs", "ours", "umount"):
+        assert r.step(step).rc == 0, f"{step}: {r.step(step).out}{r.step(step).err}"
+    (our_seconds, our_kb), (their_seconds, their_kb) = used(r.step("ours")), used(r.step("theirs"))
+    print(f"ours {our_seconds} s, {our_kb} KiB; makedumpfile {their_seconds} s, {their_kb} KiB")
+    ours, theirs = (disk.get(f"/{name}", tmp_path / name) for name in ("ours", "theirs"))
+    assert ours.stat().st_size <= theirs.stat().st_size * 1.01
+    assert our_seconds <= their_seconds * 1.2 + 0.2
+    assert our_kb < 48 << 10
+    check_opens(understudy, ours, kernel)
+
+
+def test_dump_with_little_memory(vm, kernels, understudy, disk, tmp_path):
+    """24 MiB are free when the dump begins, the rest is a file in memory."""
+    kernel = kernels["6.12"]
+    fill = ("mkdir /fill; mount -t tmpfs -o size=100% none /fill; echo 3 > /proc/sys/vm/drop_caches; "
+            "n=$(awk '/MemAvailable/ { print int($2 / 1024) - 24 }' /proc/meminfo); "
+            "dd if=/dev/zero of=/fill/f bs=1M count=$n 2>/dev/null; grep -E 'MemFree|MemAvailable' /proc/meminfo")
+    r = capture(vm, kernel, understudy, [("mount", MOUNT), ("fill", fill),
+                                         ("dump", "understudy dump --json /proc/vmcore /mnt/dump", 240),
+                                         ("umount", "umount /mnt; grep -c oom_kill /proc/vmstat; grep oom_kill /proc/vmstat")],
+                qemu=disk.qemu)
+    assert int(re.search(r"MemAvailable: +(\d+)", r.step("fill").out).group(1)) < 32 << 10, r.step("fill").out
+    assert r.step("dump").rc == 0, r.step("dump").out + r.step("dump").err
+    assert json.loads(r.step("dump").out)["complete"] and "oom_kill 0" in r.step("umount").out
+    check_opens(understudy, disk.get("/dump", tmp_path / "dump"), kernel)
