@@ -13,8 +13,9 @@
 #include <string.h>
 
 #define WITNESSES       512
-#define BAD_IN_100      2 /* more witnesses than this against a class: it is not believed */
-#define LIST_ENTRIES    8 /* of each free list */
+#define BAD_IN_100      2     /* more witnesses than this against a class: it is not believed */
+#define LIST_ENTRIES    8     /* of each free list */
+#define LISTS_MAX       16384 /* a damaged dump may seem to have many */
 #define NODES_MAX       1024
 #define ZONES_MAX       8
 #define TYPES_MAX       16
@@ -30,6 +31,7 @@ struct gate {
 	const struct us_layout *layout;
 	struct us_page_map *map;
 	struct us_gates *gates;
+	unsigned int lists_left;
 };
 
 /* ---- the kernel's lists and counters of free pages ---- */
@@ -78,6 +80,9 @@ static void ask_list(struct gate *g, uint64_t head, unsigned int order)
 {
 	uint64_t entry = head, pfn;
 
+	if (!g->lists_left)
+		return;
+	g->lists_left--;
 	for (unsigned int i = 0; i < LIST_ENTRIES; i++) {
 		struct us_page_says says;
 
@@ -278,7 +283,9 @@ static void ask_sample(struct gate *g)
 void us_gates_find(const struct us_vmcore *core, const struct us_layout *layout,
 		   struct us_page_map *map, const struct us_protected *list, struct us_gates *ret)
 {
-	struct gate g = { .core = core, .layout = layout, .map = map, .gates = ret };
+	struct gate g = {
+		.core = core, .layout = layout, .map = map, .gates = ret, .lists_left = LISTS_MAX
+	};
 
 	*ret = (struct us_gates){ .free_limit = UINT64_MAX };
 	if (!layout->rules.buddy.known || !layout->rules.free_orders)
