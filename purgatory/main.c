@@ -129,8 +129,6 @@ void us_purgatory_main(const struct us_purgatory_params *params)
 		     "understudy: the purgatory was damaged in memory: resetting");
 	if (!(params->flags & US_PURGATORY_CHECK))
 		return;
-	if (params->flags & US_PURGATORY_VERBOSE)
-		say(params, "understudy: checking what was loaded");
 	us_sha256_init(&sha, us_sha256_cpu_is_fast());
 	for (uint32_t i = 0; i < params->n_regions; i++)
 		us_sha256_add(&sha, (const uint8_t *)(uintptr_t)params->regions[i].start,
@@ -141,7 +139,5 @@ void us_purgatory_main(const struct us_purgatory_params *params)
 	if (differs)
 		fail(params, POST_DAMAGED,
 		     "understudy: the loaded kernel was damaged in memory: resetting");
-	if (params->flags & US_PURGATORY_VERBOSE)
-		say(params, "understudy: whole; entering the kernel");
 }
 #endif

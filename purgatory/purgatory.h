@@ -21,7 +21,6 @@ enum us_purgatory_flag {
 	US_PURGATORY_CHECK = 1,  /* compare the digest before entering the kernel */
 	US_PURGATORY_VGA = 2,    /* the machine shows VGA text at 0xb8000 */
 	US_PURGATORY_SERIAL = 4, /* may speak on COM1 (0x3f8) */
-	US_PURGATORY_VERBOSE = 8 /* say what it does, not only what fails */
 };
 
 struct us_purgatory_region {

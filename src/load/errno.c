@@ -70,8 +70,7 @@ static bool cmdline_long(const struct facts *f)
 
 static bool optional_flags(const struct facts *f)
 {
-	return f->plan && f->plan->flags & (US_KEXEC_FILE_DEBUG | US_KEXEC_FILE_NO_CMA |
-					    US_KEXEC_FILE_FORCE_DTB);
+	return f->plan && f->plan->flags & (US_KEXEC_FILE_NO_CMA | US_KEXEC_FILE_FORCE_DTB);
 }
 
 static bool hotplug_flag(const struct facts *f)

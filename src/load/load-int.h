@@ -21,7 +21,6 @@
 #define US_KEXEC_FILE_UNLOAD       0x01u
 #define US_KEXEC_FILE_ON_CRASH     0x02u
 #define US_KEXEC_FILE_NO_INITRAMFS 0x04u
-#define US_KEXEC_FILE_DEBUG        0x08u
 #define US_KEXEC_FILE_NO_CMA       0x10u
 #define US_KEXEC_FILE_FORCE_DTB    0x20u
 

@@ -28,7 +28,7 @@ struct us_wanted {
 	bool no_efi;               /* do not hand EFI runtime over */
 	bool no_checks;            /* no digest in the purgatory */
 	bool hotplug; /* leave room for CPU and memory hotplug in elfcorehdr, update by the kernel */
-	bool no_cma, debug, force_dtb; /* KEXEC_FILE_* flags; a kernel without them refuses */
+	bool no_cma, force_dtb; /* KEXEC_FILE_* flags; a kernel without them refuses */
 };
 
 enum us_segment_role {

@@ -143,7 +143,6 @@ static const struct {
 	const char *name;
 	bool may_drop; /* without it the outcome is the same */
 } file_flags[] = {
-	{ offsetof(struct us_wanted, debug), US_KEXEC_FILE_DEBUG, 6, 8, "KEXEC_FILE_DEBUG", true },
 	{ offsetof(struct us_wanted, no_cma), US_KEXEC_FILE_NO_CMA, 6, 17, "KEXEC_FILE_NO_CMA",
 	  true },
 	{ offsetof(struct us_wanted, force_dtb), US_KEXEC_FILE_FORCE_DTB, 6, 18,

@@ -19,8 +19,6 @@ static uint32_t flags_for(const struct us_build *b)
 
 	if (!b->wanted->no_checks)
 		flags |= US_PURGATORY_CHECK;
-	if (b->wanted->debug)
-		flags |= US_PURGATORY_VERBOSE;
 	if (us_u8(b->host->boot_params, VIDEO_IS_VGA, &video) && video == VGA_TEXT_MODE)
 		flags |= US_PURGATORY_VGA;
 	return flags;
