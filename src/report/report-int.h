@@ -47,10 +47,11 @@ const char *us_purpose_name(enum us_purpose purpose); /* "reboot", "crash" */
 const char *us_call_name(enum us_call call);          /* "kexec_file_load", "kexec_load", "auto" */
 const char *us_result_name(enum us_result result);    /* "pass", "fail", "unknown", "n/a" */
 
-/* Which of the three questions a rule belongs to, by the area in its id. */
-enum us_question { US_Q_ENTRY, US_Q_DEVICES, US_Q_PERMISSION, US_QUESTIONS };
+/* Which of the four questions a rule belongs to, by the area in its id. */
+enum us_question { US_Q_ENTRY, US_Q_DEVICES, US_Q_PERMISSION, US_Q_POLICY, US_QUESTIONS };
 enum us_question us_rule_question(const struct us_rule *rule);
-const char *us_question_name(enum us_question q); /* "architecture", "devices", "permission" */
+/* "architecture", "devices", "permission", "policy" */
+const char *us_question_name(enum us_question q);
 /* "running kernel", "capture kernel" or "" (plain reboot). */
 const char *us_rule_side(const struct us_rule *rule);
 

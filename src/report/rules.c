@@ -14,7 +14,7 @@ static const struct area areas[] = {
 	{ "cpu", US_Q_DEVICES },          { "firmware", US_Q_DEVICES },
 	{ "gpu", US_Q_DEVICES },          { "guest", US_Q_DEVICES },
 	{ "iommu", US_Q_DEVICES },        { "kho", US_Q_DEVICES },
-	{ "call", US_Q_PERMISSION },      { "distance", US_Q_PERMISSION },
+	{ "call", US_Q_PERMISSION },      { "distance", US_Q_POLICY },
 	{ "ima", US_Q_PERMISSION },       { "lockdown", US_Q_PERMISSION },
 	{ "privilege", US_Q_PERMISSION }, { "signature", US_Q_PERMISSION },
 	{ "syscall", US_Q_PERMISSION },   { "sysctl", US_Q_PERMISSION },
@@ -36,6 +36,7 @@ const char *us_question_name(enum us_question q)
 		[US_Q_ENTRY] = "architecture",
 		[US_Q_DEVICES] = "devices",
 		[US_Q_PERMISSION] = "permission",
+		[US_Q_POLICY] = "policy",
 	};
 
 	return names[q];

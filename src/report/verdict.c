@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A verdict as text and JSON: the headline, the three questions (can the image be entered, will the
- * devices behave, will the kernel allow it), each finding with its fact, place and remedy, and what
- * could not be found out. It judges nothing itself.
+ * A verdict as text and JSON: the headline, the questions (can the image be entered, will the
+ * devices behave, will the kernel allow it, does the policy), each finding with its fact, place and
+ * remedy, and what could not be found out. It judges nothing itself.
  */
 #include "report/report-int.h"
 
@@ -56,11 +56,13 @@ static void headline(struct us_out *out, const struct us_case *c, const struct u
 	fputs(us_out_colour(out, US_PLAIN), out->f);
 }
 
-/* The weightiest word on one of the three questions. */
-static const char *answer(const struct us_verdict *v, enum us_question q)
+/* The weightiest word on one of the questions; "none" where there is no policy to ask. */
+static const char *answer(const struct us_case *c, const struct us_verdict *v, enum us_question q)
 {
 	bool warned = false, unknown = false, accepted = false;
 
+	if (q == US_Q_POLICY && !c->policy)
+		return "none";
 	for (size_t i = 0; i < v->n_findings; i++) {
 		const struct us_finding *f = &v->findings[i];
 
@@ -80,16 +82,17 @@ static const char *answer(const struct us_verdict *v, enum us_question q)
 			  : "yes";
 }
 
-static void three_answers(struct us_out *out, const struct us_verdict *v)
+static void answers(struct us_out *out, const struct us_case *c, const struct us_verdict *v)
 {
 	static const char *const asks[] = {
 		[US_Q_ENTRY] = "can the image be entered here?",
 		[US_Q_DEVICES] = "are firmware and devices handed over?",
 		[US_Q_PERMISSION] = "will the running kernel allow it?",
+		[US_Q_POLICY] = "is the image close enough to the running kernel?",
 	};
 
-	for (int q = 0; q < US_QUESTIONS; q++)
-		fprintf(out->f, "  %-16s%-19s %s%s%s\n", us_question_name(q), answer(v, q),
+	for (int q = 0; q < (c->policy ? US_QUESTIONS : US_Q_POLICY); q++)
+		fprintf(out->f, "  %-16s%-19s %s%s%s\n", us_question_name(q), answer(c, v, q),
 			us_out_colour(out, US_DIM), asks[q], us_out_colour(out, US_PLAIN));
 }
 
@@ -200,7 +203,7 @@ static void passed(struct us_out *out, const struct us_verdict *v)
 void us_report_verdict(struct us_out *out, const struct us_case *c, const struct us_verdict *v)
 {
 	headline(out, c, v);
-	three_answers(out, v);
+	answers(out, c, v);
 	for (size_t i = 0; i < v->n_findings; i++)
 		if (v->findings[i].result == US_FAIL)
 			finding(out, &v->findings[i]);
@@ -249,7 +252,7 @@ json_object *us_json_verdict(const struct us_case *c, const struct us_verdict *v
 	us_json_str(obj, "verdict", v->blocks ? "block" : v->blind ? "unknown" : "pass");
 	sub = us_json_sub(obj, "answers");
 	for (int q = 0; q < US_QUESTIONS; q++)
-		us_json_str(sub, us_question_name(q), answer(v, q));
+		us_json_str(sub, us_question_name(q), answer(c, v, q));
 	sub = us_json_sub(obj, "counts");
 	us_json_num(sub, "blocks", v->blocks);
 	us_json_num(sub, "warnings", v->warnings);

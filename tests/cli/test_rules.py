@@ -110,6 +110,18 @@ def test_rule_passes_without_the_cause(understudy, image, host, rule):
     assert finding is None or finding["result"] == "pass", finding
 
 
+def test_a_policy_is_told_apart_from_what_the_kernel_allows(understudy, image, host):
+    far = image(release="4.19.0-probe")
+    r = understudy("check", "--json", "--policy", "block:0", far, host=host("vm-4level"))
+    assert r.finding("distance.beyond-policy")["question"] == "policy"
+    assert r.json["answers"]["policy"] == "no" and r.json["answers"]["permission"] == "yes"
+    allowed = understudy("check", "--json", "--policy", "block:0,4.19.0-probe", far, host=host("vm-4level"))
+    assert allowed.json["answers"]["policy"] == "yes"
+    assert understudy("check", "--json", far, host=host("vm-4level")).json["answers"]["policy"] == "none"
+    assert "policy no is the image close enough" in understudy("check", "--policy", "block:0", far, host=host("vm-4level")).text
+    assert "close enough" not in understudy("check", far, host=host("vm-4level")).text
+
+
 def initrd_check(understudy, image, host, *files):
     words = [w for f in files for w in ("--initrd", f)]
     return understudy("check", "--deep", "--json", *words, image(config=CAPTURE), host=host("vm-4level"))
