@@ -175,16 +175,10 @@ struct us_dump_ask {
 			    "Write JSON (docs/json.md); to standard error if OUT is -", json)
 /* All of dump and convert: words are the inputs and, but for an estimate, the output. */
 int us_dumping_do(const struct us_dump_ask *ask, int argc, char **argv);
-/* Open a dump and find its kernel. Without what the level needs to know of the kernel the level is
- * lowered to what needs nothing, and *ret_blind says why. */
-struct us_err *us_dumping_open(const char *const *paths, size_t n, unsigned int *level,
-			       struct us_vmcore **ret, struct us_layout **ret_layout,
-			       struct us_err **ret_blind) us_must_check;
-static inline void us_layout_freep(struct us_layout **layout)
-{
-	us_layout_free(*layout);
-}
-#define _us_layout_free_      __attribute__((cleanup(us_layout_freep)))
+/* As much of level as can be had: where the kernel in the dump is not understood its pages have no
+ * classes. *ret_blind says why then, NULL if the whole level can be had. */
+unsigned int us_dumping_level(const struct us_opened *opened, unsigned int level,
+			      const struct us_err **ret_blind);
 #define _us_dump_result_free_ __attribute__((cleanup(us_dump_result_deinit)))
 
 /* Print obj to stdout; its failure is the exit status, else status. */

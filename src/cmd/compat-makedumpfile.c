@@ -332,13 +332,12 @@ static void say_saved(const struct job *j, size_t from)
 
 /* ---- the work ---- */
 
-static struct us_err *write_once(const struct job *j, const struct us_vmcore *core,
-				 const struct us_layout *layout, const struct us_dump_wish *wish,
-				 struct us_progress *progress, struct us_dump_result *r)
-	us_must_check;
-static struct us_err *write_once(const struct job *j, const struct us_vmcore *core,
-				 const struct us_layout *layout, const struct us_dump_wish *wish,
-				 struct us_progress *progress, struct us_dump_result *r)
+static struct us_err *write_once(const struct job *j, const struct us_opened *in,
+				 const struct us_dump_wish *wish, struct us_progress *progress,
+				 struct us_dump_result *r) us_must_check;
+static struct us_err *write_once(const struct job *j, const struct us_opened *in,
+				 const struct us_dump_wish *wish, struct us_progress *progress,
+				 struct us_dump_result *r)
 {
 	_us_close_ int nowhere = -1;
 	struct us_dump_wish dry = *wish;
@@ -349,13 +348,14 @@ static struct us_err *write_once(const struct job *j, const struct us_vmcore *co
 			return us_err_os(errno, "/dev/null");
 		if (dry.format == US_DUMP_KDUMP)
 			dry.format = US_DUMP_FLAT;
-		return us_dump_write(core, layout, &dry, "-", nowhere, progress, r);
+		return us_dump_write(in->core, in->layout, &dry, "-", nowhere, progress, r);
 	}
 	if (j->o->split)
-		return us_dump_split(core, layout, wish, (const char *const *)j->words + 1,
+		return us_dump_split(in->core, in->layout, wish, (const char *const *)j->words + 1,
 				     j->n_words - 1, progress, r);
-	return us_dump_write(core, layout, wish, j->o->flatten ? "-" : j->words[j->n_words - 1],
-			     STDOUT_FILENO, progress, r);
+	return us_dump_write(in->core, in->layout, wish,
+			     j->o->flatten ? "-" : j->words[j->n_words - 1], STDOUT_FILENO,
+			     progress, r);
 }
 
 /* Level after level, as long as the dump has no room. */
@@ -365,25 +365,24 @@ static struct us_err *write_dump(const struct job *j, size_t n_in, struct us_pro
 {
 	for (size_t i = 0; i < j->n_levels; i++) {
 		_us_dump_result_free_ struct us_dump_result r = { 0 };
-		_us_vmcore_free_ struct us_vmcore *core = NULL;
-		_us_layout_free_ struct us_layout *layout = NULL;
-		_us_err_free_ struct us_err *blind = NULL;
+		_us_opened_deinit_ struct us_opened in = { 0 };
+		const struct us_err *blind;
 		struct us_dump_wish wish = j->wish;
 
 		wish.level = j->o->reassemble ? 0 : j->levels[i];
 		wish.stored = j->o->reassemble;
 		wish.overwrite |= i > 0;
-		US_TRY(us_dumping_open((const char *const *)j->words, n_in, &wish.level, &core,
-				       &layout, &blind));
-		US_TRY(write_once(j, core, layout, &wish, progress, &r));
-		warn(core, &r, blind);
+		US_TRY(us_opened_open(j->words, n_in, &in));
+		wish.level = us_dumping_level(&in, wish.level, &blind);
+		US_TRY(write_once(j, &in, &wish, progress, &r));
+		warn(in.core, &r, blind);
 		if (!r.complete && !j->o->flatten && i + 1 < j->n_levels) {
 			fprintf(stderr, "makedumpfile: %s at level %u: trying level %u\n",
 				r.stopped ? r.stopped : "no room", j->levels[i], j->levels[i + 1]);
 			continue;
 		}
 		if (j->says & SAYS_REPORT)
-			show_stats(j->talk, core, &r);
+			show_stats(j->talk, in.core, &r);
 		if (!r.complete)
 			return us_err_new(US_ERR_NO_ROOM,
 					  "%s: %" PRIu64 " pages that were asked for are not in "
@@ -448,18 +447,18 @@ static struct us_err *cleared(const struct us_vmcore *core, const struct us_layo
 static struct us_err *write_log(const struct job *j) us_must_check;
 static struct us_err *write_log(const struct job *j)
 {
-	_us_vmcore_free_ struct us_vmcore *core = NULL;
-	_us_layout_free_ struct us_layout *layout = NULL;
+	_us_opened_deinit_ struct us_opened in = { 0 };
 	_us_fclose_ FILE *f = NULL;
 	struct us_log_stats stats = { 0 };
 	struct log_file to = { 0 };
 	const char *path = j->words[1];
 	int fd;
 
-	US_TRY(us_vmcore_open((const char *const *)j->words, 1, &core));
-	US_TRY(us_layout_find(core, &layout));
+	US_TRY(us_opened_open(j->words, 1, &in));
+	if (in.layout_problem)
+		return us_steal(&in.layout_problem);
 	if (j->o->partial)
-		US_TRY(cleared(core, layout, &to.from));
+		US_TRY(cleared(in.core, in.layout, &to.from));
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (j->o->force ? O_TRUNC : O_EXCL), 0600);
 	if (fd < 0)
 		return us_err_os(errno, "%s", path);
@@ -469,7 +468,7 @@ static struct us_err *write_log(const struct job *j)
 		return us_err_nomem();
 	}
 	to.f = f;
-	US_TRY(us_vmcore_log(core, layout, write_record, &to, &stats));
+	US_TRY(us_vmcore_log(in.core, in.layout, write_record, &to, &stats));
 	if (fflush(f) || ferror(f))
 		return us_err_os(errno, "%s", path);
 	if (stats.damaged || stats.lost)
@@ -546,21 +545,21 @@ static void show_usage(const struct us_vmcore *core, const uint64_t *pages, uint
 static struct us_err *mem_usage(const struct job *j, struct us_progress *progress) us_must_check;
 static struct us_err *mem_usage(const struct job *j, struct us_progress *progress)
 {
-	_us_vmcore_free_ struct us_vmcore *core = NULL;
-	_us_layout_free_ struct us_layout *layout = NULL;
+	_us_opened_deinit_ struct us_opened in = { 0 };
 	struct us_scan scan = { 0 };
 	struct usage u = { 0 };
 	struct us_err *err;
 
-	US_TRY(us_vmcore_open((const char *const *)j->words, 1, &core));
-	US_TRY(us_layout_find(core, &layout));
-	u.core = core;
-	US_TRY(us_vmcore_reader_new(core, &u.reader));
-	err = us_vmcore_scan(core, layout, count_zero, &u, progress, &scan);
+	US_TRY(us_opened_open(j->words, 1, &in));
+	if (in.layout_problem)
+		return us_steal(&in.layout_problem);
+	u.core = in.core;
+	US_TRY(us_vmcore_reader_new(in.core, &u.reader));
+	err = us_vmcore_scan(in.core, in.layout, count_zero, &u, progress, &scan);
 	us_vmcore_reader_free(u.reader);
 	if (err)
 		return err;
-	show_usage(core, scan.pages, u.zero);
+	show_usage(in.core, scan.pages, u.zero);
 	us_scan_deinit(&scan);
 	return NULL;
 }

@@ -149,27 +149,11 @@ static struct us_err *progress_fd_of(const char *word, int *ret)
 	return NULL;
 }
 
-struct us_err *us_dumping_open(const char *const *paths, size_t n, unsigned int *level,
-			       struct us_vmcore **ret, struct us_layout **ret_layout,
-			       struct us_err **ret_blind)
+unsigned int us_dumping_level(const struct us_opened *opened, unsigned int level,
+			      const struct us_err **ret_blind)
 {
-	struct us_vmcore *core = NULL;
-	struct us_layout *layout = NULL;
-	struct us_err *blind = NULL;
-
-	US_TRY(us_vmcore_open(paths, n, &core));
-	blind = us_layout_find(core, &layout);
-	us_vmcore_look_uts(core, layout);
-	if (blind && !(*level & LEVEL_KERNEL)) {
-		us_err_free(blind);
-		blind = NULL;
-	}
-	if (blind)
-		*level &= ~(unsigned int)LEVEL_KERNEL;
-	*ret = core;
-	*ret_layout = layout;
-	*ret_blind = blind;
-	return NULL;
+	*ret_blind = level & LEVEL_KERNEL ? opened->layout_problem : NULL;
+	return *ret_blind ? level & ~(unsigned int)LEVEL_KERNEL : level;
 }
 
 /* The end: what was written, in words or as JSON; a stream has standard output for itself. */
@@ -210,9 +194,7 @@ int us_dumping_do(const struct us_dump_ask *ask, int argc, char **argv)
 	const char *path = ask->estimate || !argc ? NULL : argv[argc - 1];
 	bool streams = path && !strcmp(path, "-");
 	_us_dump_result_free_ struct us_dump_result result = { 0 };
-	_us_vmcore_free_ struct us_vmcore *core = NULL;
-	_us_layout_free_ struct us_layout *layout = NULL;
-	_us_err_free_ struct us_err *blind = NULL;
+	_us_opened_deinit_ struct us_opened in = { 0 };
 	struct us_dump_wish wish = { 0 };
 	int progress_fd = -1;
 	struct us_err *err;
@@ -227,19 +209,16 @@ int us_dumping_do(const struct us_dump_ask *ask, int argc, char **argv)
 		err = us_err_new(US_ERR_USAGE,
 				 "a dump is nothing for a terminal: pipe it somewhere");
 	if (!err)
-		err = us_dumping_open((const char *const *)argv, n_in, &wish.level, &core, &layout,
-				      &blind);
+		err = us_opened_open(argv, n_in, &in);
 	if (err)
 		return us_cmd_fail(err, ask->json);
 
 	struct us_dump_report report = {
-		.core = core,
-		.wish = &wish,
-		.result = &result,
-		.path = path,
-		.blind = blind,
+		.core = in.core, .wish = &wish, .result = &result, .path = path
 	};
-	err = write_it(&report, layout, progress_fd, &result);
+
+	wish.level = us_dumping_level(&in, wish.level, &report.blind);
+	err = write_it(&report, in.layout, progress_fd, &result);
 	if (err)
 		return us_cmd_fail(err, ask->json);
 	report.exit = result.complete ? US_EXIT_OK : US_EXIT_BLOCKED;
