@@ -51,6 +51,10 @@ struct us_err *us_log_records(const struct us_log_source *source, us_log_fn fn, 
 struct us_err *us_log_walk(const struct us_log_source *source, us_log_fn fn, void *data,
 			   struct us_log_stats *ret) us_must_check;
 
+/* kallsyms by the same kind of memory (symbols.c). */
+struct us_err *us_symbols_of(const struct us_log_source *source, struct us_symbols **ret)
+	us_must_check;
+
 /* The bits of a record's flags (Linux 6.12 kernel/printk/internal.h: enum printk_info_flags). */
 #define US_LOG_CONT 8
 

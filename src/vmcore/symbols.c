@@ -18,11 +18,13 @@
 #define ALIASES_MAX 64
 #define FAR_AWAY    (1u << 20) /* no function is that long */
 
+struct place {
+	const struct us_vmcore *core;
+	const struct us_layout *layout;
+};
+
 struct us_symbols {
-	struct place {
-		const struct us_vmcore *core;
-		const struct us_layout *layout;
-	} place;
+	struct place *place; /* what source reads, or NULL if that is somebody else's */
 	struct us_log_source source;
 	struct us_log_page page;
 	uint64_t names;
@@ -94,7 +96,9 @@ static size_t packed_name(struct us_symbols *s, uint64_t *at, uint8_t *buf)
 			return 0;
 		(*at)++;
 	}
-	n = (low & 0x7fu) | (size_t)(high & 3u) << 7;
+	n = (low & 0x7fu) | (size_t)(high & 0x7fu) << 7;
+	if (n > NAME_BYTES)
+		return 0;
 	if (n && buf && us_log_fetch(&s->source, &s->page, s->names + *at, buf, n) != n)
 		return 0;
 	*at += n;
@@ -128,9 +132,12 @@ static bool unpack(struct us_symbols *s, size_t i, char ret[NAME_BYTES])
 	for (size_t k = i / STEP * STEP; k <= i; k++)
 		bytes = packed_name(s, &at, packed);
 	for (size_t k = 0; k < bytes; k++) {
-		const char *token = (const char *)s->tokens + s->index[packed[k]];
-		size_t len = strnlen(token, s->n_tokens - s->index[packed[k]]);
+		size_t start = s->index[packed[k]], len;
+		const char *token = (const char *)s->tokens + start;
 
+		if (start >= s->n_tokens)
+			return false;
+		len = strnlen(token, s->n_tokens - start);
 		if (len > room - n)
 			return false;
 		memcpy(ret + n, token, len);
@@ -225,23 +232,34 @@ static void symbols_freep(struct us_symbols **s)
 	us_symbols_free(*s);
 }
 
-struct us_err *us_symbols_read(const struct us_vmcore *core, const struct us_layout *layout,
-			       struct us_symbols **ret)
+struct us_err *us_symbols_of(const struct us_log_source *source, struct us_symbols **ret)
 {
 	__attribute__((cleanup(symbols_freep))) struct us_symbols *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return us_err_nomem();
-	s->place.core = core;
-	s->place.layout = layout;
-	s->source = (struct us_log_source){
+	s->source = *source;
+	US_TRY(read_symbols(s));
+	*ret = us_steal(&s);
+	return NULL;
+}
+
+struct us_err *us_symbols_read(const struct us_vmcore *core, const struct us_layout *layout,
+			       struct us_symbols **ret)
+{
+	_us_free_ struct place *place = calloc(1, sizeof(*place));
+	const struct us_log_source source = {
 		.info = core->info,
 		.big_endian = core->big_endian,
 		.read = read_core,
-		.data = &s->place,
+		.data = place,
 	};
-	US_TRY(read_symbols(s));
-	*ret = us_steal(&s);
+
+	if (!place)
+		return us_err_nomem();
+	*place = (struct place){ .core = core, .layout = layout };
+	US_TRY(us_symbols_of(&source, ret));
+	(*ret)->place = us_steal(&place);
 	return NULL;
 }
 
@@ -261,6 +279,7 @@ void us_symbols_free(struct us_symbols *s)
 {
 	if (!s)
 		return;
+	free(s->place);
 	free(s->addresses);
 	free(s->marks);
 	free(s->tokens);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A kernel log: vmcoreinfo up to the first zero byte, then the memory from BASE on; nothing else
- * can be read. Big-endian if the text says so first. tests/fixtures/dumps/logs.py makes the seeds.
+ * A kernel log and a symbol table: vmcoreinfo up to the first zero byte, then the memory from BASE
+ * on; nothing else can be read. Big-endian if the text says so first. tests/fixtures/dumps/logs.py
+ * makes the seeds.
  */
 #include "fuzz.h"
 
@@ -38,6 +39,18 @@ static struct us_err *take(void *data, const struct us_log_record *record)
 	return *n > RECORDS_MAX ? us_err_new(US_ERR_UNSUPPORTED, "enough") : NULL;
 }
 
+static void name_some(const struct us_log_source *source)
+{
+	struct us_symbols *symbols = NULL;
+	_us_err_free_ struct us_err *err = us_symbols_of(source, &symbols);
+	char name[64];
+
+	MUST(!err == !!symbols);
+	for (uint64_t virt = BASE - 0x1000000; symbols && virt < BASE + 0x10000; virt += 0x8123)
+		MUST(!us_symbols_at(symbols, virt, name, sizeof(name)) || strstr(name, "+0x"));
+	us_symbols_free(symbols);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *zero = size ? memchr(data, 0, size) : NULL;
@@ -55,5 +68,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	source.big_endian = us_bytes_match(words, 0, "BIG", 3);
 	err = us_log_walk(&source, take, &n, &stats);
 	MUST(err || stats.records == n);
+	name_some(&source);
 	return 0;
 }
