@@ -307,7 +307,7 @@ static void read_armed(const struct us_host *host, struct armed *ret)
 void us_forget_armed(const struct us_machine *m)
 {
 	if (!m->records)
-		unlink(RUN_DIR "/armed/manifest.json");
+		us_armed_forget(RUN_DIR);
 }
 
 struct us_err *us_work_commit(struct us_work *w, struct us_outcome *ret)

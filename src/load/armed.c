@@ -126,6 +126,21 @@ struct us_err *us_armed_save(const struct us_plan *plan, const char *run_dir)
 	return us_file_replace(path, us_bytes_of(text, strlen(text)));
 }
 
+/* The manifest first: what is left of an interruption is not taken for a whole set. */
+void us_armed_forget(const char *run_dir)
+{
+	static const char *const names[] = { "manifest.json", "kernel", "initrd" };
+
+	for (size_t i = 0; i < us_array_size(names); i++) {
+		_us_free_ char *path = NULL;
+		_us_err_free_ struct us_err *err =
+			us_text_format(&path, "%s/armed/%s", run_dir, names[i]);
+
+		if (!err)
+			unlink(path);
+	}
+}
+
 static const char *text_of(json_object *manifest, const char *name)
 {
 	json_object *v = NULL;

@@ -146,5 +146,7 @@ struct us_err *us_armed_save(const struct us_plan *plan, const char *run_dir) us
 struct us_err *us_armed_load(const char *run_dir, const struct us_host *host, struct us_plan **ret,
 			     struct us_image **ret_image, struct us_initrd **ret_initrd)
 	us_must_check;
+/* Removes what was saved, which is in memory where run_dir is. */
+void us_armed_forget(const char *run_dir);
 
 #endif

@@ -394,6 +394,23 @@ static void test_what_is_armed_is_kept_and_found_again(void **state_)
 	end(&m);
 }
 
+static void test_what_is_forgotten_costs_no_memory(void **state)
+{
+	char path[128], file[160];
+	struct made m;
+
+	(void)state;
+	begin(&m, US_CALL_LOAD, US_CRASH);
+	snprintf(path, sizeof(path), "%s/run", m.kernel.dir);
+	assert_null(us_armed_save(m.plan, path));
+	snprintf(file, sizeof(file), "%s/armed", path);
+	assert_int_equal(rmdir(file), -1);
+	us_armed_forget(path);
+	us_armed_forget(path); /* nothing there is fine too */
+	assert_int_equal(rmdir(file), 0);
+	end(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_unload_uses_the_call_that_exists),
 		cmocka_unit_test(test_one_errno_has_the_meaning_that_the_facts_give),
 		cmocka_unit_test(test_what_is_armed_is_kept_and_found_again),
+		cmocka_unit_test(test_what_is_forgotten_costs_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
