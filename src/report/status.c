@@ -59,7 +59,7 @@ static const struct row machine[] = {
 	ROW("config", "config_known", TRI, config_known),
 	ROW("paging levels", "paging_levels", NUM, paging_levels),
 	ROW("memory", "total_ram", SIZE, total_ram),
-	ROW("not accepted", "unaccepted", SIZE, unaccepted),
+	ROW(NULL, "unaccepted", SIZE, unaccepted),
 	ROW("CPUs", "possible_cpus", NUM, possible_cpus),
 	ROW("x2apic", "x2apic", TRI, x2apic),
 	ROW("hypervisor", "hypervisor", STR, hypervisor),
