@@ -217,6 +217,7 @@ int us_dumping_do(const struct us_dump_ask *ask, int argc, char **argv)
 		.core = in.core, .wish = &wish, .result = &result, .path = path
 	};
 
+	report.level = wish.level;
 	wish.level = us_dumping_level(&in, wish.level, &report.blind);
 	err = write_it(&report, in.layout, progress_fd, &result);
 	if (err)

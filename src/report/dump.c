@@ -174,7 +174,7 @@ json_object *us_json_dump(const struct us_dump_report *r)
 		    r->wish->format == US_DUMP_ELF ? "none"
 		    : r->wish->stored              ? "stored"
 						   : us_page_codec_name(r->wish->codec));
-	us_json_num(obj, "level", r->wish->level);
+	us_json_num(obj, "level", r->level);
 	us_json_num(obj, "level_used", d->level_used);
 	us_json_bool(obj, "complete", d->complete);
 	us_json_str(obj, "stopped", d->stopped);

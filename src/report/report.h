@@ -54,6 +54,7 @@ struct us_dump_report {
 	const struct us_vmcore *core;
 	const struct us_dump_wish *wish;
 	const struct us_dump_result *result;
+	unsigned int level;         /* that was asked for */
 	const char *path;           /* NULL: an estimate */
 	const struct us_err *blind; /* why the pages' classes are not known, NULL if they are */
 	int exit;
