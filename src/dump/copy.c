@@ -3,7 +3,8 @@
  * The copying: each job takes chunks of the sequence of kept pages by one atomic counter, packs
  * their pages into an arena of its own and hands the chunk on. No page is copied on the way but by
  * its codec, and jobs meet only in that counter (and in the queue of an ordered output). Pages that
- * repeat one word are stored once for each word and job; zeros once for the file.
+ * repeat one word, and pages that a job wrote before, are stored once for each job; zeros once for
+ * the file.
  */
 #include "base/cleanup.h"
 #include "dump/dump-int.h"
@@ -15,12 +16,19 @@
 #define CHUNK_BYTES (1u << 20)
 #define N_WORDS     64
 #define NOT_HERE    UINT32_MAX
+#define N_SEEN      8192 /* pages that a job remembers */
 
 struct word {
 	uint64_t word;
 	struct us_page_desc desc;
 	uint32_t here; /* index in the chunk being made, until that has its place */
 	bool used;
+};
+
+struct seen {
+	uint64_t pfn;
+	struct us_page_desc desc; /* with its checksum; size 0: nothing yet */
+	uint32_t here;
 };
 
 struct shared {
@@ -48,6 +56,9 @@ struct job {
 	uint8_t *arena, *page;
 	enum us_page_codec codec; /* of this chunk */
 	struct word words[N_WORDS];
+	struct seen *seen;
+	uint32_t *fresh; /* which of them are of this chunk */
+	size_t n_fresh;
 	struct us_copy_stats stats;
 	struct us_err *err;
 	bool leads; /* reports the progress */
@@ -109,7 +120,35 @@ static struct us_page_desc repeated(struct job *job, const uint8_t *p, uint64_t 
 	return w->desc;
 }
 
-static void add_page(struct job *job, const uint8_t *p)
+static bool is_same(struct job *job, const struct seen *seen, const uint8_t *p)
+{
+	const struct us_vmcore *core = job->copy->core;
+	struct us_err *err =
+		us_vmcore_read(core, seen->pfn << core->page_shift, job->page, core->page_bytes);
+	bool same = !err && memcmp(job->page, p, core->page_bytes) == 0;
+
+	us_err_free(err);
+	return same;
+}
+
+/* A page that this job wrote not long ago is not written again. */
+static struct us_page_desc pack_once(struct job *job, uint64_t pfn, const uint8_t *p)
+{
+	struct us_chunk *c = &job->chunk;
+	uint64_t sum = us_sum_of(p, job->copy->core->page_bytes);
+	struct seen *seen = &job->seen[sum % N_SEEN];
+
+	if (seen->desc.size && seen->desc.sum == sum && is_same(job, seen, p)) {
+		job->stats.shared++;
+		return seen->desc;
+	}
+	*seen = (struct seen){ .pfn = pfn, .here = (uint32_t)c->n_descs };
+	seen->desc = pack_page(job, p, sum);
+	job->fresh[job->n_fresh++] = (uint32_t)(sum % N_SEEN);
+	return seen->desc;
+}
+
+static void add_page(struct job *job, uint64_t pfn, const uint8_t *p)
 {
 	struct us_chunk *c = &job->chunk;
 	size_t n = job->copy->core->page_bytes;
@@ -120,7 +159,7 @@ static void add_page(struct job *job, const uint8_t *p)
 	if (us_repeats(p, n, &word) && (!word || !job->copy->stored))
 		desc = repeated(job, p, word);
 	else
-		desc = pack_page(job, p, us_sum_of(p, n));
+		desc = pack_once(job, pfn, p);
 	c->descs[c->n_descs++] = desc;
 }
 
@@ -240,7 +279,7 @@ static uint64_t add_window(struct job *job, uint64_t pfn, uint64_t count)
 	if (job->copy->raw)
 		add_raw(job, view.p, pages);
 	for (size_t i = 0; i < pages && !job->copy->raw; i++)
-		add_page(job, view.p + i * n);
+		add_page(job, pfn + i, view.p + i * n);
 	return pages;
 }
 
@@ -280,16 +319,33 @@ static bool fill(struct job *job, uint64_t index)
 	return c->n_descs;
 }
 
-/* Words that were stored with this chunk are where the chunk went. */
-static void settle_words(struct job *job)
+/* Where the page went that was number here of the chunk; size 0: nowhere. */
+static struct us_page_desc settled(const struct us_chunk *chunk, uint32_t here)
 {
+	struct us_page_desc desc = chunk->descs[here];
+
+	if (chunk->no_room || desc.offset & US_DESC_HERE)
+		desc.size = 0;
+	return desc;
+}
+
+/* What was stored with this chunk is where the chunk went. */
+static void settle(struct job *job)
+{
+	while (job->n_fresh) {
+		struct seen *seen = &job->seen[job->fresh[--job->n_fresh]];
+
+		if (seen->here != NOT_HERE)
+			seen->desc = settled(&job->chunk, seen->here);
+		seen->here = NOT_HERE;
+	}
 	for (size_t i = 0; i < N_WORDS; i++) {
 		struct word *w = &job->words[i];
 
 		if (!w->used || w->here == NOT_HERE)
 			continue;
-		w->desc = job->chunk.descs[w->here];
-		w->used = !job->chunk.no_room && !(w->desc.offset & US_DESC_HERE);
+		w->desc = settled(&job->chunk, w->here);
+		w->used = w->desc.size;
 		w->here = NOT_HERE;
 	}
 }
@@ -359,7 +415,7 @@ static bool step(struct job *job)
 	if (copy->codec == US_PAGE_AUTO)
 		us_auto_note(&s->pace, job->codec, job->chunk.n_descs * copy->core->page_bytes,
 			     job->chunk.n_bytes, packed - begin, us_now_ns() - packed);
-	settle_words(job);
+	settle(job);
 	account(job);
 	if (job->err)
 		us_copy_stop(copy, "error");
@@ -389,8 +445,11 @@ static struct us_err *job_init(struct job *job, struct shared *shared, bool lead
 	job->page = malloc(n);
 	c->descs = malloc(pages * sizeof(*c->descs));
 	c->slices = malloc(pages * sizeof(*c->slices));
+	job->seen = calloc(N_SEEN, sizeof(*job->seen));
+	job->fresh = malloc(pages * sizeof(*job->fresh));
 	c->table = malloc(pages * US_DESC_BYTES);
-	if (!job->arena || !job->page || !c->descs || !c->slices || !c->table)
+	if (!job->arena || !job->page || !c->descs || !c->slices || !c->table || !job->seen ||
+	    !job->fresh)
 		return us_err_nomem();
 	US_TRY(us_page_packer_new(copy->codec, copy->codec_level, &job->packer));
 	if (copy->stored)
@@ -413,6 +472,8 @@ static void job_deinit(struct job *job)
 	us_page_unpacker_free(job->unpacker);
 	free(job->arena);
 	free(job->page);
+	free(job->seen);
+	free(job->fresh);
 	free(job->chunk.descs);
 	free(job->chunk.slices);
 	free(job->chunk.table);
