@@ -27,11 +27,12 @@ static size_t pack_zlib(struct us_page_packer *p, const uint8_t *in, size_t n, u
 	return libdeflate_zlib_compress(p->zlib, in, n, out, n);
 }
 
+/* lzo1x_1 with a table of 8 KiB, which stays in the first cache: faster for pages and as small. */
 static size_t pack_lzo(struct us_page_packer *p, const uint8_t *in, size_t n, uint8_t *out)
 {
 	lzo_uint got = 0;
 
-	return lzo1x_1_compress(in, n, out, &got, p->lzo) == LZO_E_OK ? got : 0;
+	return lzo1x_1_12_compress(in, n, out, &got, p->lzo) == LZO_E_OK ? got : 0;
 }
 
 static size_t pack_snappy(struct us_page_packer *p, const uint8_t *in, size_t n, uint8_t *out)
@@ -60,7 +61,7 @@ static struct us_err *open_lzo(struct us_page_packer *p, int level)
 	(void)level;
 	if (lzo_init() != LZO_E_OK)
 		return us_err_new(US_ERR_UNSUPPORTED, "liblzo2 does not fit this machine");
-	p->lzo = malloc(LZO1X_1_MEM_COMPRESS);
+	p->lzo = malloc(LZO1X_1_12_MEM_COMPRESS);
 	return p->lzo ? NULL : us_err_nomem();
 }
 
