@@ -6,7 +6,8 @@
     cores.core("6.12")      the same from Python; lab.LabError if it cannot be made
 
 NAME             what
-6.1 6.12 newest tiny  /proc/vmcore of a 512 MiB guest that died by sysrq-c, copied raw in its capture kernel
+6.1 6.12 newest tiny debug-6.1
+                 /proc/vmcore of a 512 MiB guest that died by sysrq-c, copied raw in its capture kernel
 6.1-qemu         QEMU's dump-guest-memory of such a guest while it runs (ELF), with a vmcoreinfo note
 6.1-qemu-paging  the same with QEMU's own virtual addresses (-p)
 6.1-qemu-zlib    kdump-compressed (flattened, as QEMU writes them)
@@ -27,7 +28,8 @@ FOLDER = lab.CACHE / "cores"
 MEMORY = "512M"
 RECIPE = 1  # raised when the dumps are to be made anew
 QEMU_DUMPS = {"": "", "-paging": "-p ", "-zlib": "-z "}  # Debian builds QEMU without lzo and snappy
-CRASHED = ("6.1", "6.12", "newest", "tiny")
+CRASHED = ("6.1", "6.12", "newest", "tiny", "debug-6.1")
+OWN_MODULES = {"tiny": (), "debug-6.1": ("crc_itu_t",)}  # what the lab's own kernels have
 NAMES = (*CRASHED, *(f"6.1-qemu{suffix}" for suffix in QEMU_DUMPS))
 
 # Something of every class that a dump level can leave out: page cache with and without private data,
@@ -45,16 +47,16 @@ sleep 3; true
 
 
 def _modules(kernel):
-    return ("loop", "ext4") if (kernel.root / "lib/modules").is_dir() else ()
+    return OWN_MODULES.get(kernel.name, ("loop", "ext4"))
 
 
 def _crash(name, folder):
     kernel = lab.kernel(name)
-    reserve = "128M" if name == "tiny" else "192M"
+    reserve = "128M" if name in OWN_MODULES else "192M"
     capture_line = "console=ttyS0 panic=-1 quiet nr_cpus=1 reset_devices"
     first = lab.Stage([("work", WORK), ("load", f"kx file /boot/k {lab.NEXT_INITRD} '{capture_line}' 2"),
                        ("crash", "echo c > /proc/sysrq-trigger")], modules=_modules(kernel))
-    drivers = ("virtio_pci", "virtio_blk") if first.modules else ()
+    drivers = () if name in OWN_MODULES else ("virtio_pci", "virtio_blk")
     capture = lab.Stage([("send", "send vmcore < /proc/vmcore", 300)], modules=drivers)
     r = lab.Vm(f"cores-{name}").boot(kernel, [first, capture], files={"/boot/k": kernel.vmlinuz}, memory=MEMORY, cpus=2,
                                      append=f"crashkernel={reserve}", outputs={"vmcore": folder / name}, timeout=600)
