@@ -32,6 +32,14 @@ def core(name):
         pytest.skip(str(e))
 
 
+@pytest.fixture(autouse=True)
+def emptied(tmp_path):
+    """pytest keeps the folders of three runs, and dumps are large."""
+    yield
+    for path in tmp_path.iterdir():
+        path.unlink()
+
+
 @pytest.fixture(scope="session")
 def debug(kernels):
     """(vmlinux, core) of the kernel with symbols."""
