@@ -2,6 +2,7 @@
 /* The program's door: which name it was called by, which command was asked for. */
 #include "cmd/cmd-int.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,7 @@ int main(int argc, char **argv)
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash ? slash + 1 : argc ? argv[0] : "";
 
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(2), as a full disk is */
 	for (size_t i = 0; i < us_array_size(dropins); i++)
 		if (!strcmp(name, dropins[i].cmd->name))
 			return dropins[i].run(argc, argv);

@@ -106,9 +106,9 @@ def test_no_room_at_50_sizes_gives_a_smaller_dump(understudy, raw, tmp_path):
         size = whole * (n + 1) // (SIZES + 1)
 
         def limit():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it, and children inherit that
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-        process = dump(understudy, raw, out, "--level", "1", "--jobs", str(1 + n % 2), preexec_fn=limit, restore_signals=False)
+        process = dump(understudy, raw, out, "--level", "1", "--jobs", str(1 + n % 2), preexec_fn=limit)
         _, err = process.communicate()
         if not out.exists():
             assert process.returncode != 0 and err, f"{size} bytes: no dump and no word"
