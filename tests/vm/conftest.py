@@ -49,6 +49,15 @@ def understudy():
     return path.resolve()
 
 
+@pytest.fixture(scope="session")
+def makedumpfile():
+    """Debian's own program, unpacked."""
+    try:
+        return lab.peer("makedumpfile", "usr/bin/makedumpfile")
+    except lab.LabError as e:
+        pytest.skip(str(e))
+
+
 @pytest.fixture
 def vm(request):
     if not shutil.which("qemu-system-x86_64"):

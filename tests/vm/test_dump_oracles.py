@@ -13,9 +13,9 @@ import zlib
 
 import pytest
 
-import cores
 import vm as lab
 from test_pages import LEVELS, MAY_BE_KEPT, bit_numbers, class_of, scan, second_bitmap
+from wanted import core
 
 ALL_CORES = ("6.1", "6.12", "newest", "tiny", "6.1-qemu")
 ZEROS = f"{zlib.crc32(bytes(4096)):08x}"
@@ -23,13 +23,6 @@ ZEROS = f"{zlib.crc32(bytes(4096)):08x}"
 # is short. So the list of tasks is walked as well; drgn knows them all.
 TASK_LIST = "list task_struct.tasks -s task_struct.pid,comm,stack -h init_task"
 CRASH_COMMANDS = ("sys", "bt -a", "ps", "kmem -i", "log", "mod", "foreach bt", TASK_LIST, "mount")
-
-
-def core(name):
-    try:
-        return cores.core(name)
-    except lab.LabError as e:
-        pytest.skip(str(e))
 
 
 @pytest.fixture(autouse=True)
@@ -55,13 +48,9 @@ def run(*words, name=None, **more):
 
 
 @pytest.fixture(scope="session")
-def theirs():
+def theirs(makedumpfile):
     """makedumpfile itself."""
-    try:
-        program = lab.peer("makedumpfile", "usr/bin/makedumpfile")
-    except lab.LabError as e:
-        pytest.skip(str(e))
-    return lambda *words, **more: run(program, "--message-level", "0", *words, **more)
+    return lambda *words, **more: run(makedumpfile, "--message-level", "0", *words, **more)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ import subprocess
 
 import pytest
 
-import cores
-import vm as lab
+from wanted import core
+
 
 LEVELS = (1, 2, 4, 8, 16, 31)
 MAY_BE_KEPT = {"protected", "kernel"}
@@ -43,21 +43,6 @@ def runs(understudy):
     path = understudy.parent / "tests/dump/runs"
     assert path.exists(), path
     return path
-
-
-@pytest.fixture(scope="session")
-def makedumpfile():
-    try:
-        return lab.peer("makedumpfile", "usr/bin/makedumpfile")
-    except lab.LabError as e:
-        pytest.skip(str(e))
-
-
-def core(name):
-    try:
-        return cores.core(name)
-    except lab.LabError as e:
-        pytest.skip(str(e))
 
 
 def scan(runs, dump, *words):

@@ -12,8 +12,8 @@ import zlib
 
 import pytest
 
-import cores
 import vm as lab
+from wanted import core
 
 PAGE = 4096
 
@@ -23,21 +23,6 @@ def memory(understudy):
     path = understudy.parent / "tests/dump/memory"
     assert path.exists(), path
     return path
-
-
-@pytest.fixture(scope="session")
-def makedumpfile():
-    try:
-        return lab.peer("makedumpfile", "usr/bin/makedumpfile")
-    except lab.LabError as e:
-        pytest.skip(str(e))
-
-
-def core(name):
-    try:
-        return cores.core(name)
-    except lab.LabError as e:
-        pytest.skip(str(e))
 
 
 def parse(text):

@@ -9,20 +9,13 @@ import xml.etree.ElementTree
 
 import pytest
 
-import cores
 import scenario
 import vm as lab
 from scenario import CONSOLE
 from vm import NEXT_INITRD, Stage
+from wanted import core
 
 CRASHED = ("6.1", "6.12", "tiny")
-
-
-def core(name):
-    try:
-        return cores.core(name)
-    except lab.LabError as e:
-        pytest.skip(str(e))
 
 
 def peer(package, program):
