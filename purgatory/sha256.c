@@ -52,33 +52,30 @@ static inline uint32_t small1(uint32_t x)
 		h = t_ + (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) | (c & (a | b)));     \
 	} while (0)
 
-#define EIGHT_ROUNDS(i, WORD)                                                                      \
+#define EIGHT_ROUNDS(k, n, WORD)                                                                   \
 	do {                                                                                       \
-		ROUND(a, b, c, d, e, f, g, h, k256[(i) + 0], WORD(((i) + 0) & 15));                \
-		ROUND(h, a, b, c, d, e, f, g, k256[(i) + 1], WORD(((i) + 1) & 15));                \
-		ROUND(g, h, a, b, c, d, e, f, k256[(i) + 2], WORD(((i) + 2) & 15));                \
-		ROUND(f, g, h, a, b, c, d, e, k256[(i) + 3], WORD(((i) + 3) & 15));                \
-		ROUND(e, f, g, h, a, b, c, d, k256[(i) + 4], WORD(((i) + 4) & 15));                \
-		ROUND(d, e, f, g, h, a, b, c, k256[(i) + 5], WORD(((i) + 5) & 15));                \
-		ROUND(c, d, e, f, g, h, a, b, k256[(i) + 6], WORD(((i) + 6) & 15));                \
-		ROUND(b, c, d, e, f, g, h, a, k256[(i) + 7], WORD(((i) + 7) & 15));                \
+		ROUND(a, b, c, d, e, f, g, h, (k)[(n) + 0], WORD((n) + 0));                        \
+		ROUND(h, a, b, c, d, e, f, g, (k)[(n) + 1], WORD((n) + 1));                        \
+		ROUND(g, h, a, b, c, d, e, f, (k)[(n) + 2], WORD((n) + 2));                        \
+		ROUND(f, g, h, a, b, c, d, e, (k)[(n) + 3], WORD((n) + 3));                        \
+		ROUND(e, f, g, h, a, b, c, d, (k)[(n) + 4], WORD((n) + 4));                        \
+		ROUND(d, e, f, g, h, a, b, c, (k)[(n) + 5], WORD((n) + 5));                        \
+		ROUND(c, d, e, f, g, h, a, b, (k)[(n) + 6], WORD((n) + 6));                        \
+		ROUND(b, c, d, e, f, g, h, a, (k)[(n) + 7], WORD((n) + 7));                        \
 	} while (0)
 
-/* All rounds written out: the constants become part of the instructions. */
 static void blocks_plain(uint32_t *s, const uint8_t *p, size_t n)
 {
 	for (; n; n--, p += 64) {
 		uint32_t w[16], a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5],
 				g = s[6], h = s[7];
 
-		EIGHT_ROUNDS(0, LOAD);
-		EIGHT_ROUNDS(8, LOAD);
-		EIGHT_ROUNDS(16, NEXT);
-		EIGHT_ROUNDS(24, NEXT);
-		EIGHT_ROUNDS(32, NEXT);
-		EIGHT_ROUNDS(40, NEXT);
-		EIGHT_ROUNDS(48, NEXT);
-		EIGHT_ROUNDS(56, NEXT);
+		EIGHT_ROUNDS(k256, 0, LOAD);
+		EIGHT_ROUNDS(k256, 8, LOAD);
+		for (const uint32_t *k = k256 + 16; k < k256 + 64; k += 16) {
+			EIGHT_ROUNDS(k, 0, NEXT);
+			EIGHT_ROUNDS(k, 8, NEXT);
+		}
 		s[0] += a;
 		s[1] += b;
 		s[2] += c;
