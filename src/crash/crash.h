@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * kdump, end to end: what is configured, the way from each target to its devices, the capture
+ * image, arming, sizing, and the program that runs as PID 1 in the capture kernel. Everything that
+ * can be known is checked and built before the one system call; what was armed before is put back
+ * if that call fails.
+ */
+#ifndef US_CRASH_CRASH_H
+#define US_CRASH_CRASH_H
+
+#include "check/check.h"
+#include "crash/capture.h"
+#include "crash/recipe.h"
+#include "host/host.h"
+#include "load/load.h"
+#include "target/target.h"
+
+#define US_CRASH_CONFIG    "/etc/understudy.conf"
+#define US_CRASH_STATE_DIR "/var/lib/understudy" /* images, manifests, proved pairs, last crash */
+#define US_CRASH_RUN_DIR   "/run/understudy"
+
+/* ---- config.c: /etc/understudy.conf; every key has a default that needs no edit ---- */
+struct us_crash_config {
+	struct us_pool pool;
+	const char *path;                     /* it was read from; NULL: defaults */
+	const struct us_target_spec *targets; /* default: the directory /var/crash */
+	size_t n_targets;
+	const char *kernel;         /* "running" (default), or a path: the capture kernel */
+	const char *modules;        /* directory of its modules; "": /lib/modules/RELEASE */
+	const char *config;         /* .config of the capture kernel, "" = found beside it */
+	unsigned int level;         /* 31 */
+	const char *codec;          /* "auto" */
+	unsigned int jobs;          /* 0 = one per CPU of the capture kernel */
+	unsigned int cpus;          /* nr_cpus= of the capture kernel, 1 */
+	const char *append;         /* words added to its command line, "" */
+	const char *call;           /* "auto", "file", "load" */
+	struct us_keep_policy keep; /* prune: yes, max-crashes, max-bytes, min-free */
+	const char *pre, *post;     /* hook programs, "" */
+	const char *const *extra_modules, *const *extra_programs; /* NULL-terminated */
+	unsigned int budget_s, hook_budget_s, module_budget_s;
+	const char *final;    /* reboot, poweroff, halt */
+	const char *watchdog; /* auto, no, or a device */
+	const char *webhook, *fence_nodes;
+	unsigned int fence_port;
+	const char *policy; /* check's, "" */
+};
+/* path must exist unless it is the default one. US_ERR_BAD_DATA "FILE:LINE: ..." for an unknown key
+ * or a value that makes no sense. */
+struct us_err *us_crash_config_read(int root_fd, const char *path, struct us_crash_config **ret)
+	us_must_check;
+void us_crash_config_free(struct us_crash_config *config);
+static inline void us_crash_config_freep(struct us_crash_config **config)
+{
+	us_crash_config_free(*config);
+}
+#define _us_crash_config_free_ __attribute__((cleanup(us_crash_config_freep)))
+/* import.c: Debian's /etc/default/kdump-tools, Fedora's /etc/kdump.conf (+ /etc/sysconfig/kdump) as
+ * the text of our configuration; notes: what has no like here, NULL-terminated, in pool.
+ * US_ERR_NOT_FOUND: neither is there. */
+struct us_err *us_crash_import(int root_fd, struct us_pool *pool, const char **ret_text,
+			       const char *const **ret_notes) us_must_check;
+
+/* ---- walk.c: from a target to the devices and modules below it, by /sys, /proc/mounts, device
+ * mapper and md, all below root_fd where they are files ---- */
+struct us_walk_result {
+	struct us_pool pool;
+	const struct us_recipe_device *devices; /* of all targets, each once, lowest first */
+	size_t n_devices;
+	const struct us_recipe_net *nets;
+	size_t n_nets;
+	const struct us_recipe_target *targets;
+	size_t n_targets;
+	const char *const
+		*modules; /* names or aliases that are wanted, with the reason behind a tab */
+	const char *const *problems; /* per target: NULL, or why it can't be used ("LUKS volume x:
+					this kernel has no crash_dm_crypt_keys") */
+};
+struct us_err *us_crash_walk(const struct us_host *host, const struct us_crash_config *config,
+			     struct us_walk_result **ret) us_must_check;
+void us_walk_result_free(struct us_walk_result *walk);
+
+/* ---- image.c: the capture image (an initrd) ---- */
+struct us_capture_file {
+	const char *path;   /* in the image */
+	const char *source; /* on this machine, or NULL: made */
+	const char *hash;   /* SHA-256, hex, of the source as it is on disk */
+	uint64_t bytes;
+};
+struct us_capture_image {
+	struct us_pool pool;
+	struct us_bytes bytes;   /* packed, ready to be loaded */
+	uint64_t unpacked_bytes; /* cpio */
+	const char *codec;       /* "zstd" */
+	struct us_recipe *recipe;
+	const struct us_capture_file *files;
+	size_t n_files;
+	const char *const *left_out; /* modules that are not there or are built in, with the reason */
+	const char *manifest;        /* text: it stands in the image as /manifest */
+};
+/* kernel: opened and looked into deeply (which packing it can unpack, its release). */
+struct us_err *us_capture_image_build(const struct us_host *host,
+				      const struct us_crash_config *config,
+				      const struct us_walk_result *walk,
+				      const struct us_image *kernel, struct us_capture_image **ret)
+	us_must_check;
+void us_capture_image_free(struct us_capture_image *image);
+/* What has changed since a manifest was written: "module ext4.ko: hash differs", NULL-terminated;
+ * an empty list is: all as it was. Compares hashes, device tables and addresses, never dates. */
+struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest,
+				 struct us_pool *pool, const char *const **ret) us_must_check;
+
+/* ---- words.c: the capture kernel's command line, built up from facts ---- */
+struct us_crash_word {
+	const char *word, *why;
+};
+struct us_err *us_crash_cmdline(const struct us_host *host, const struct us_crash_config *config,
+				const struct us_image *kernel, struct us_pool *pool,
+				const struct us_crash_word **ret, size_t *ret_n) us_must_check;
+
+/* ---- size.c: what the reservation has to hold ---- */
+struct us_crash_need { /* bytes; each with the fact it comes from */
+	uint64_t kernel, image_packed, image_unpacked, base, modules, dumping, network, margin,
+		total;
+	uint64_t reserved;      /* kexec_crash_size, all ranges */
+	uint64_t recommended;   /* rounded up to 8 MiB */
+	const char *parameter;  /* "crashkernel=96M" */
+	bool measured;          /* total is of a rehearsal, not of the estimate */
+	const char *const *why; /* NULL-terminated */
+};
+struct us_err *us_crash_size(const struct us_host *host, const struct us_crash_config *config,
+			     const struct us_image *kernel, const struct us_capture_image *image,
+			     struct us_pool *pool, struct us_crash_need *ret) us_must_check;
+/* At most how many bytes a dump of this machine would have now: pages by /proc/kpageflags (else
+ * /proc/meminfo), unpacked. US_ERR_NOT_FOUND if neither can be read. */
+struct us_err *us_crash_predict(const struct us_host *host, unsigned int level, uint64_t *ret_bytes)
+	us_must_check;
+
+/* ---- arm.c ---- */
+struct us_arming { /* all that was found, built and judged; nothing is changed yet */
+	struct us_pool pool;
+	struct us_crash_config *config;
+	struct us_walk_result *walk;
+	struct us_image *kernel;
+	struct us_capture_image *image;
+	struct us_initrd *initrd;
+	const struct us_crash_word *words;
+	size_t n_words;
+	const char *cmdline;
+	struct us_plan *plan;
+	struct us_case c;
+	struct us_verdict *verdict;
+	struct us_crash_need need;
+	uint64_t predicted_bytes;      /* UINT64_MAX: not known */
+	const struct us_probe *probes; /* one per target; steps NULL where probe_problems says why */
+	const char *const *probe_problems;
+	const char *const *blocks; /* NULL-terminated: what forbids arming, with the remedy */
+	const char *const *warnings;
+	bool same; /* what is armed is this already: nothing to do */
+};
+struct us_arm_wish {
+	const char *config_path; /* NULL: the default */
+	bool dry_run, early, force, no_probe, accept_small;
+	struct us_progress *progress;
+};
+struct us_err *us_arm_prepare(struct us_host *host, const struct us_arm_wish *wish,
+			      struct us_arming **ret) us_must_check;
+/* The one call, with the last good set at hand. Notes what is armed in the state directory. */
+struct us_err *us_arm_commit(struct us_host *host, struct us_arming *arming, struct us_outcome *ret)
+	us_must_check;
+void us_arming_free(struct us_arming *arming);
+
+/* ---- state.c: what status shows; each text is NULL if unknown ---- */
+struct us_crash_state {
+	struct us_pool pool;
+	bool armed_by_us; /* the loaded image is the one noted */
+	const char *armed_release, *armed_at, *armed_kernel, *cmdline, *manifest;
+	const char *rehearsed_at, *rehearsed_result; /* of this very set (hash of manifest) */
+	uint64_t rehearsed_peak, rehearsed_seconds;
+	const char *last_crash, *last_crash_result; /* by what the capture left on the targets */
+};
+struct us_err *us_crash_state_read(const struct us_host *host, struct us_crash_state **ret)
+	us_must_check;
+void us_crash_state_free(struct us_crash_state *state);
+
+#endif
