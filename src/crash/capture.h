@@ -17,4 +17,40 @@ struct us_capture_wish {
 };
 struct us_err *us_capture_run(const struct us_capture_wish *wish) us_must_check;
 
+/*
+ * state.txt beside a saved log, told for the next boot, for report and for a rehearsal: one
+ * "KEY=VALUE" a line, in the order of events, written anew after each stage. Times are ms of
+ * CLOCK_MONOTONIC in the capture kernel, memory is bytes.
+ *
+ *   stage=BEGIN END NAME          END "-": begun, and not come to its end
+ *   memory=MS AVAILABLE USED      AVAILABLE: MemAvailable; USED: MemTotal - MemFree
+ *   memory_total=BYTES            MemTotal
+ *   result=WORD[ DETAILS]         saved, partial, log or nothing
+ *   abandoned=WHAT: WHY           any number of these
+ *   target=WORDS                  where the dump is, without secrets
+ *   KEY=VALUE                     anything else, kept as it comes
+ */
+struct us_state_stage {
+	const char *name;
+	uint64_t begin_ms, end_ms; /* end UINT64_MAX: it did not end */
+};
+struct us_state_sample {
+	uint64_t ms, available, used;
+};
+struct us_capture_state {
+	struct us_pool pool;
+	const struct us_state_stage *stages;
+	size_t n_stages;
+	const struct us_state_sample *samples;
+	size_t n_samples;
+	const char *const *keys, *const *values; /* all other lines, n of them */
+	size_t n;
+};
+/* What is damaged in text is left out: it was written by a dying machine. */
+struct us_err *us_capture_state_parse(struct us_bytes text, struct us_capture_state *ret)
+	us_must_check;
+/* The value of key, from which on (0 first); NULL if there is none. */
+const char *us_capture_state_text(const struct us_capture_state *state, const char *key, size_t nth);
+void us_capture_state_deinit(struct us_capture_state *state);
+
 #endif
