@@ -62,6 +62,12 @@ struct us_err *us_crash_import(int root_fd, struct us_pool *pool, const char **r
 
 /* ---- walk.c: from a target to the devices and modules below it, by /sys, /proc/mounts, device
  * mapper and md, all below root_fd where they are files ---- */
+struct us_wanted_module {
+	const char *name;   /* a module's name or an alias ("fs-ext4", "pci:v00001AF4d...") */
+	const char *reason; /* "virtio1, on the way to vda1" */
+	int target;         /* index of the only target that needs it; -1: several or all */
+	bool optional;      /* a help at best: nobody is told if it is not there */
+};
 struct us_walk_result {
 	struct us_pool pool;
 	const struct us_recipe_device *devices; /* of all targets, each once, lowest first */
@@ -70,8 +76,8 @@ struct us_walk_result {
 	size_t n_nets;
 	const struct us_recipe_target *targets;
 	size_t n_targets;
-	const char *const
-		*modules; /* names or aliases that are wanted, with the reason behind a tab */
+	const struct us_wanted_module *modules; /* in order: what others lie on first */
+	size_t n_modules;
 	const char *const *problems; /* per target: NULL, or why it can't be used ("LUKS volume x:
 					this kernel has no crash_dm_crypt_keys") */
 };
