@@ -36,6 +36,8 @@ struct us_target_spec {
 	const char *path; /* DIR, NFS: the directory to use, below the mount point in the capture
 			     kernel; RAW: the device node; SSH: far directory; HTTP, S3: prefix */
 	const char *host, *port, *user;        /* NFS, SSH, HTTP, S3 */
+	const char *address;                   /* host as a number, looked up while arming; NULL:
+						  host is one, or is in /etc/hosts */
 	const char *share;                     /* NFS: the export; S3: the bucket */
 	const char *options;                   /* NFS: mount options beside ours */
 	const char *identity, *known_hosts;    /* SSH: files */
@@ -47,10 +49,13 @@ struct us_target_spec {
 /*
  * "/var/crash", "raw:/dev/disk/by-partuuid/X", "nfs://host[:port]/export[//dir]",
  * "ssh://[user@]host[:port]/dir", "http[s]://host[:port]/prefix/", "s3://bucket/prefix", each
- * followed by words "budget=600s" "identity=FILE" "known-hosts=FILE" "options=..."
- * "endpoint=http[s]://host[:port]" "region=..." "credentials=FILE" "ca=FILE". US_ERR_USAGE names
- * the word.
+ * followed by words "budget=600s" "identity=FILE" "known-hosts=FILE" "options=..." "address=IP"
+ * "endpoint=http[s]://host[:port]" "region=..." "credentials=FILE" "ca=FILE". A word may stand in
+ * double quotes. US_ERR_USAGE names the word. Defaults: budget 600 s, SSH's US_TARGET_IDENTITY and
+ * US_TARGET_KNOWN_HOSTS, region us-east-1; S3 without endpoint is https at s3.REGION.amazonaws.com.
  */
+#define US_TARGET_IDENTITY    "/etc/understudy/id_ed25519"
+#define US_TARGET_KNOWN_HOSTS "/etc/understudy/known_hosts"
 struct us_err *us_target_parse(const char *words, struct us_pool *pool, struct us_target_spec *ret)
 	us_must_check;
 /* The words again that us_target_parse() takes. */
