@@ -21,6 +21,18 @@ struct us_out {
 };
 void us_out_init(FILE *f, struct us_out *ret);
 
+/* A paragraph, wrapped: its first line starts where the cursor is (column at), the others at
+ * indent. Ends with a newline. */
+void us_out_para(struct us_out *out, int at, int indent, const char *fmt, ...) us_printf(4, 5);
+/* "  label     text", the text wrapped behind its label. */
+void us_out_row(struct us_out *out, const char *label, const char *fmt, ...) us_printf(3, 4);
+/* A headline with an empty line before it. */
+void us_out_head(struct us_out *out, const char *fmt, ...) us_printf(2, 3);
+
+/* "12.3 MiB (12897484 bytes)"; static text lives in buf. */
+#define US_SIZE_LONG 80
+const char *us_size_long(uint64_t bytes, char *buf);
+
 void us_report_image(struct us_out *out, const struct us_image *image,
 		     const struct us_initrd *initrd);
 void us_report_verdict(struct us_out *out, const struct us_case *c,
@@ -32,6 +44,19 @@ void us_report_status(struct us_out *out, const struct us_host *host);
 void us_report_rules(struct us_out *out); /* --list-rules */
 /* The same table as the man page's section, in scdoc. */
 void us_report_rules_scd(FILE *f);
+
+/* Add to obj; a NULL string becomes null. */
+void us_json_str(json_object *obj, const char *key, const char *s);
+void us_json_num(json_object *obj, const char *key, uint64_t v);
+void us_json_bool(json_object *obj, const char *key, bool v);
+void us_json_tri(json_object *obj, const char *key, enum us_tri v); /* true, false, null */
+/* bytes as text where it is clean text, else null. */
+void us_json_text(json_object *obj, const char *key, struct us_bytes b);
+json_object *us_json_sub(json_object *obj, const char *key);
+json_object *us_json_list(json_object *obj, const char *key);
+json_object *us_json_item(json_object *list);
+/* {"schema": "understudy.WHAT/1"} */
+json_object *us_json_new(const char *what);
 
 /* New objects, owned by the caller; NULL without memory. */
 json_object *us_json_image(const struct us_image *image, const struct us_initrd *initrd);
