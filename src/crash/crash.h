@@ -44,10 +44,18 @@ struct us_crash_config {
 	unsigned int fence_port;
 	const char *policy; /* check's, "" */
 };
-/* path must exist unless it is the default one. US_ERR_BAD_DATA "FILE:LINE: ..." for an unknown key
- * or a value that makes no sense. */
+/* path (NULL: the default one) is below root_fd, or of the current directory without a leading
+ * slash. It must exist unless it is the default one. US_ERR_BAD_DATA "FILE:LINE: ..." for an
+ * unknown key or a value that makes no sense. */
 struct us_err *us_crash_config_read(int root_fd, const char *path, struct us_crash_config **ret)
 	us_must_check;
+/* The same of a text; path names it in errors. */
+struct us_err *us_crash_config_parse(struct us_bytes text, const char *path,
+				     struct us_crash_config **ret) us_must_check;
+struct us_crash_key { /* what the sample file and the manual page are made from */
+	const char *name, *values, *fallback, *help; /* fallback: the default, "" = none */
+};
+const struct us_crash_key *us_crash_key_at(size_t i); /* NULL past the last one */
 void us_crash_config_free(struct us_crash_config *config);
 static inline void us_crash_config_freep(struct us_crash_config **config)
 {
