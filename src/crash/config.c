@@ -210,7 +210,7 @@ static const struct key keys[] = {
 	{ { "extra-programs", "FILES", "",
 	    "Programs to put in the capture image with their libraries, for the hooks; the key "
 	    "may be repeated" },
-	  PATHS,
+	  WORDS,
 	  FIELD(extra_programs),
 	  .refuse = no_path },
 	{ { "budget", "SECONDS", "1h",
