@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define MAX_FILE    65536
+#define MAX_VALUE   4096
 #define MAX_TARGETS 16
 #define MAX_WORDS   128
 
@@ -392,17 +393,16 @@ static struct us_err *set_words(struct reading *r, const struct key *key, const 
 static struct us_err *set_target(struct reading *r, const struct key *key, const char *value)
 {
 	struct us_crash_config *c = r->config;
+	struct us_err *err;
 
 	(void)key;
 	if (c->n_targets == MAX_TARGETS)
 		return us_err_new(US_ERR_BAD_DATA, "there are more than %d targets", MAX_TARGETS);
-	if (value[0] != '/' || strpbrk(value, " \t"))
-		return us_err_new(US_ERR_UNSUPPORTED, "only a directory is taken");
-	r->targets[c->n_targets].kind = US_TARGET_DIR;
-	r->targets[c->n_targets].path = us_pool_strdup(&c->pool, value);
-	r->targets[c->n_targets].text = r->targets[c->n_targets].path;
-	if (!r->targets[c->n_targets].path)
-		return us_err_nomem();
+	err = us_target_parse(value, &c->pool, &r->targets[c->n_targets]);
+	if (err && err->code == US_ERR_USAGE) /* whose words: here a file's */
+		err->code = US_ERR_BAD_DATA;
+	if (err)
+		return err;
 	c->n_targets++;
 	return NULL;
 }
@@ -511,8 +511,12 @@ static struct us_err *read_line(struct reading *r, char *line, size_t number, si
 	seen[key - keys] = number;
 	if (!*value && *key->k.fallback)
 		return us_err_new(US_ERR_BAD_DATA, "%s: it has no value: %s", line, key->k.values);
+	if (strlen(value) > MAX_VALUE)
+		return us_err_new(US_ERR_BAD_DATA, "%s: it is longer than %d", line, MAX_VALUE);
 	err = set(r, key, value);
-	return err ? us_err_wrap(err, "%s = %.128s", line, value) : NULL;
+	if (!err || key->type == TARGET) /* whose errors name it */
+		return err;
+	return us_err_wrap(err, "%s = %.128s", line, value);
 }
 
 /* A limit that nothing enforces would be believed. */

@@ -80,7 +80,7 @@ static void test_every_key_is_read(void **state)
 		      "\t kernel=/boot/vmlinuz-6.1.0-49-amd64   # the proven one\r\n"
 		      "modules = /opt/modules\n"
 		      "kernel-config = /boot/config-6.1\n"
-		      "target = /srv/crash\n"
+		      "target = ssh://crash@10.0.2.2:2222/srv/crash identity=/etc/k  # far\n"
 		      "target = /var/crash\n"
 		      "level = 17\n"
 		      "codec = zstd:3\n"
@@ -113,7 +113,9 @@ static void test_every_key_is_read(void **state)
 	assert_string_equal(c->modules, "/opt/modules");
 	assert_string_equal(c->config, "/boot/config-6.1");
 	assert_int_equal(c->n_targets, 2);
+	assert_int_equal(c->targets[0].kind, US_TARGET_SSH);
 	assert_string_equal(c->targets[0].path, "/srv/crash");
+	assert_string_equal(c->targets[0].identity, "/etc/k");
 	assert_string_equal(c->targets[1].path, "/var/crash");
 	assert_int_equal(c->level, 17);
 	assert_string_equal(c->codec, "zstd:3");
@@ -208,6 +210,8 @@ static void test_what_makes_no_sense_is_refused_with_its_line(void **state)
 		{ "max-crashes = 3", "test.conf:1: max-crashes: nothing is deleted" },
 		{ "min-free = 1G\nmax-crashes = 0", "test.conf:1: min-free: nothing is deleted" },
 		{ "target =", "target: it has no value" },
+		{ "\ntarget = var/crash", "test.conf:2: target var/crash: neither an absolute path" },
+		{ "target = ssh://a@b/c budget=never", "test.conf:1: " },
 	};
 
 	(void)state;
@@ -244,7 +248,7 @@ static void test_too_many_are_refused(void **state)
 	(void)state;
 	for (int i = 0; i < 17; i++)
 		us_text_add(&t, "target = /t%d\n", i);
-	refused(t.s, "test.conf:17: target = /t16: there are more than 16 targets");
+	refused(t.s, "test.conf:17: there are more than 16 targets");
 	us_text_deinit(&t);
 	us_text_add(&t, "extra-modules =");
 	for (int i = 0; i < 129; i++)
