@@ -39,16 +39,17 @@ static struct us_err *sum_file(const struct us_out *out, uint64_t at, uint64_t e
 static struct us_err *finish_head(struct us_kdump_file *file, uint64_t bitmaps_at,
 				  uint64_t table_at, uint64_t pages)
 {
-	struct us_sum sum;
+	struct us_sum bitmaps, table;
 	uint8_t *head = file->head.bytes.p, status = head[US_HEAD_STATUS];
 
 	head[US_HEAD_STATUS] = status & (uint8_t)~US_STATUS_INCOMPLETE;
-	us_sum_init(&sum);
-	US_TRY(sum_file(file->out, bitmaps_at, table_at, &sum));
-	US_TRY(sum_file(file->out, table_at, table_at + pages * US_DESC_BYTES, &sum));
+	us_sum_init(&bitmaps);
+	us_sum_init(&table);
+	US_TRY(sum_file(file->out, bitmaps_at, table_at, &bitmaps));
+	US_TRY(sum_file(file->out, table_at, table_at + pages * US_DESC_BYTES, &table));
 	us_put_le64(head + file->head.file_sum_at, 0);
-	us_sum_add(&sum, head, file->head.bytes.n);
-	us_put_le64(head + file->head.file_sum_at, us_sum_end(&sum));
+	us_put_le64(head + file->head.file_sum_at,
+		    us_sum_of_file(&bitmaps, &table, us_blob_bytes(&file->head.bytes)));
 	return NULL;
 }
 

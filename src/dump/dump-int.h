@@ -35,6 +35,9 @@ void us_sum_init(struct us_sum *sum);
 void us_sum_add(struct us_sum *sum, const void *p, size_t n);
 uint64_t us_sum_end(const struct us_sum *sum);
 uint64_t us_sum_of(const void *p, size_t n);
+/* The checksum of a file of ours: of its bitmaps', its table's and its front (its own there as 0). */
+uint64_t us_sum_of_file(const struct us_sum *bitmaps, const struct us_sum *table,
+			struct us_bytes front);
 /* True if the n bytes (a multiple of 64) are one 8-byte word again and again. */
 bool us_repeats(const uint8_t *p, size_t n, uint64_t *ret_word);
 

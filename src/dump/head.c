@@ -3,7 +3,8 @@
  * The front of a kdump-compressed file, header version 6, for little-endian 64-bit machines:
  * disk_dump_header, kdump_sub_header and the notes (layout: makedumpfile 1.7 diskdump_mod.h, crash
  * diskdump.h). An ELF note of ours says that page_desc.page_flags holds the XXH64 of the page and
- * carries the checksum of bitmaps, table and front; readers skip notes that they don't know.
+ * carries the checksum of the checksums of bitmaps and table, and of the front; readers skip notes
+ * that they don't know.
  */
 #include "base/cleanup.h"
 #include "dump/dump-int.h"

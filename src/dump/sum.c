@@ -125,6 +125,20 @@ uint64_t us_sum_of(const void *p, size_t n)
 	return us_sum_end(&sum);
 }
 
+uint64_t us_sum_of_file(const struct us_sum *bitmaps, const struct us_sum *table,
+			struct us_bytes front)
+{
+	uint8_t parts[16];
+	struct us_sum sum;
+
+	us_put_le64(parts, us_sum_end(bitmaps));
+	us_put_le64(parts + 8, us_sum_end(table));
+	us_sum_init(&sum);
+	us_sum_add(&sum, parts, sizeof(parts));
+	us_sum_add(&sum, front.p, front.n);
+	return us_sum_end(&sum);
+}
+
 typedef uint64_t vec __attribute__((vector_size(16)));
 
 static inline vec load(const uint8_t *p)

@@ -7,7 +7,6 @@
 #include "base/cleanup.h"
 #include "dump/dump-int.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -234,70 +233,133 @@ static uint64_t get(const uint8_t *p, unsigned int n)
 	return v;
 }
 
-/* Bitmaps, table and front of a file of ours, as close.c sums them up. */
-static struct us_err *file_sum(int fd, uint64_t notes_sum_at, const uint8_t *head, uint64_t *ret)
+#define STEP (64u << 10)
+
+/* One file of a set, or the only one. */
+struct file {
+	const struct us_vmcore *core;
+	size_t which;
+	uint8_t *buf; /* STEP bytes */
+	uint64_t block, bitmaps_at, second_at, table_at, notes_at, notes_end;
+};
+
+static struct us_err *add_part(const struct file *f, uint64_t at, uint64_t end, struct us_sum *sum,
+			       uint64_t *bits)
 {
-	uint64_t block = get(head + 428, 4), sub = get(head + US_HEAD_SUB_BLOCKS, 4);
-	uint64_t bitmaps_at = (1 + sub) * block, table_at, pages = 0, front_n, at;
-	_us_free_ uint8_t *buf = malloc(1u << 16);
-	struct us_sum sum;
-	ssize_t got = 1;
-
-	if (!buf)
-		return us_err_nomem();
-	table_at = bitmaps_at + get(head + 436, 4) * block;
-	us_sum_init(&sum);
-	for (at = bitmaps_at; got > 0 && at < table_at + pages * US_DESC_BYTES; at += (size_t)got) {
-		uint64_t end = at < table_at ? table_at : table_at + pages * US_DESC_BYTES;
-		uint64_t second = bitmaps_at + (table_at - bitmaps_at) / 2;
-
-		got = pread(fd, buf, end - at < 65536 ? (size_t)(end - at) : 65536, (off_t)at);
-		if (got <= 0)
-			break;
-		us_sum_add(&sum, buf, (size_t)got);
-		for (size_t i = 0; at < table_at && i < (size_t)got; i++)
-			pages += at + i >= second ? (uint64_t)__builtin_popcount(buf[i]) : 0;
+	for (size_t n; at < end; at += n) {
+		n = end - at < STEP ? (size_t)(end - at) : STEP;
+		US_TRY(us_vmcore_read_file(f->core, f->which, at, f->buf, n));
+		us_sum_add(sum, f->buf, n);
+		for (size_t i = 0; bits && i < n; i++)
+			*bits += (uint64_t)__builtin_popcount(f->buf[i]);
 	}
-	front_n = us_align_down(notes_sum_at + 8 + block - 1, block);
-	for (at = 0; got > 0 && at < front_n; at += (size_t)got) {
-		uint64_t n = front_n - at < 65536 ? front_n - at : 65536;
-
-		got = pread(fd, buf, (size_t)n, (off_t)at);
-		for (uint64_t i = 0; i < 8 && got > 0; i++)
-			if (notes_sum_at + i >= at && notes_sum_at + i < at + (uint64_t)got)
-				buf[notes_sum_at + i - at] = 0;
-		if (got > 0)
-			us_sum_add(&sum, buf, (size_t)got);
-	}
-	if (got <= 0)
-		return us_err_new(US_ERR_BAD_DATA, "the file ends at 0x%llx",
-				  (unsigned long long)at);
-	*ret = us_sum_end(&sum);
 	return NULL;
 }
 
-/* Ours stand last among the notes, which begin behind the sub header. */
-static struct us_err *check_file_sum(struct verify *v, const struct us_vmcore_note *note)
+static struct us_err *read_front(const struct file *f, struct us_blob *ret)
 {
-	const struct us_vmcore *core = v->core;
-	_us_close_ int fd = open(core->path, O_RDONLY | O_CLOEXEC);
-	uint8_t head[512], sub[104];
-	uint64_t want = get(note->desc.p + 8, 8), have = 0, sum_at;
+	struct us_blob front;
 	struct us_err *err;
 
-	if (fd < 0 || pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-	    memcmp(head, "KDUMP   ", 8) != 0 ||
-	    pread(fd, sub, sizeof(sub), (off_t)get(head + 428, 4)) != (ssize_t)sizeof(sub))
-		return NULL; /* flattened, or from memory: nothing to sum up in place */
-	sum_at = get(sub + 48, 8) + get(sub + 56, 8) - 8;
-	err = file_sum(fd, sum_at, head, &have);
+	US_TRY(us_blob_new(us_align_down(f->notes_end + f->block - 1, f->block), &front));
+	err = us_vmcore_read_file(f->core, f->which, 0, front.p, front.n);
 	if (err)
-		return us_err_wrap(err, "the file's checksum");
+		us_blob_deinit(&front);
+	else
+		*ret = front;
+	return err;
+}
+
+/* How many pages the file has: those of bitmap 2, or its share of them. */
+static struct us_err *count_pages(const struct file *f, struct us_bytes front, uint64_t *pages)
+{
+	const uint8_t *sub = front.p + f->block;
+	uint64_t start = get(sub + 80, 8), end = get(sub + 88, 8), from, to;
+	struct us_sum ignored;
+	uint64_t before = 0, all = 0;
+	uint8_t last[2] = { 0 };
+
+	if (!get(sub + 12, 4))
+		return NULL;
+	from = f->second_at + start / 8;
+	to = f->second_at + end / 8;
+	if (start > end || to > f->table_at)
+		return us_err_new(US_ERR_BAD_DATA, "its share ends past the bitmap");
+	us_sum_init(&ignored);
+	US_TRY(add_part(f, from, to, &ignored, &all));
+	if (start % 8)
+		US_TRY(us_vmcore_read_file(f->core, f->which, from, &last[0], 1));
+	if (end % 8)
+		US_TRY(us_vmcore_read_file(f->core, f->which, to, &last[1], 1));
+	before = (uint64_t)__builtin_popcount(last[0] & ((1u << start % 8) - 1));
+	*pages = all - before + (uint64_t)__builtin_popcount(last[1] & ((1u << end % 8) - 1));
+	return NULL;
+}
+
+/* Bitmaps, table and front as close.c sums them up. Our note stands last of the notes. */
+static struct us_err *file_sum(struct file *f, uint64_t *ret_want, uint64_t *ret_have)
+{
+	_us_blob_deinit_ struct us_blob front = { 0 };
+	struct us_sum bitmaps, table;
+	uint64_t pages = 0;
+	uint8_t *sum;
+
+	us_sum_init(&bitmaps);
+	us_sum_init(&table);
+	US_TRY(read_front(f, &front));
+	US_TRY(add_part(f, f->bitmaps_at, f->second_at, &bitmaps, NULL));
+	US_TRY(add_part(f, f->second_at, f->table_at, &bitmaps, &pages));
+	US_TRY(count_pages(f, us_blob_bytes(&front), &pages));
+	US_TRY(add_part(f, f->table_at, f->table_at + pages * US_DESC_BYTES, &table, NULL));
+	sum = front.p + f->notes_end - 8;
+	*ret_want = get(sum, 8);
+	us_put_le64(sum, 0);
+	*ret_have = us_sum_of_file(&bitmaps, &table, us_blob_bytes(&front));
+	return NULL;
+}
+
+static struct us_err *find_parts(struct file *f)
+{
+	uint8_t head[US_HEAD_SUB_BLOCKS + 8], sub[64];
+	uint64_t bitmap_bytes, n;
+
+	US_TRY(us_vmcore_read_file(f->core, f->which, 0, head, sizeof(head)));
+	f->block = get(head + 428, 4);
+	US_TRY(us_vmcore_read_file(f->core, f->which, f->block, sub, sizeof(sub)));
+	f->bitmaps_at = (1 + get(head + US_HEAD_SUB_BLOCKS, 4)) * f->block;
+	bitmap_bytes = get(head + US_HEAD_SUB_BLOCKS + 4, 4) * f->block;
+	f->second_at = f->bitmaps_at + bitmap_bytes / 2;
+	f->table_at = f->bitmaps_at + bitmap_bytes;
+	f->notes_at = get(sub + 48, 8);
+	n = get(sub + 56, 8);
+	if (!us_add(f->notes_at, n, &f->notes_end) || f->notes_at < f->block ||
+	    n < US_SUM_NOTE_SIZE || f->notes_end > UINT32_MAX)
+		return us_err_new(US_ERR_BAD_DATA, "its notes are not where they were");
+	return NULL;
+}
+
+static struct us_err *check_file_sum(struct verify *v, size_t which)
+{
+	_us_free_ uint8_t *buf = malloc(STEP);
+	struct file f = { .core = v->core, .which = which, .buf = buf };
+	uint64_t want = 0, have = 0;
+	struct us_err *err;
+
+	if (!buf)
+		return us_err_nomem();
+	err = find_parts(&f);
+	if (!err)
+		err = file_sum(&f, &want, &have);
+	if (err && err->code == US_ERR_NOMEM)
+		return err;
 	v->result->checked_sums++;
-	if (have == want)
+	if (!err && have == want)
 		return NULL;
 	v->result->bad_sums++;
-	problem(v, "the file's checksum is another one: bitmaps, table or header were changed");
+	problem(v, "the checksum of file %zu %s%s", which + 1,
+		err ? "cannot be taken: " : "is another one: bitmaps, table or header were changed",
+		err ? err->text : "");
+	us_err_free(err);
 	return NULL;
 }
 
@@ -334,8 +396,8 @@ static struct us_err *verify(struct verify *v, unsigned int jobs)
 	r->problems = v->problems;
 	v->stored = core->format == US_VMCORE_KDUMP || core->format == US_VMCORE_DISKDUMP;
 	r->has_sums = v->stored && note && get(note->desc.p + 4, 4) == 1;
-	if (r->has_sums && !core->incomplete && core->n_files <= 1 && !core->flattened)
-		US_TRY(check_file_sum(v, note));
+	for (size_t i = 0; r->has_sums && !core->incomplete && i < core->n_files; i++)
+		US_TRY(check_file_sum(v, i));
 	check_loads(v);
 	US_TRY(check_pages(v, jobs));
 	r->complete = !core->incomplete && !r->lost_pages;

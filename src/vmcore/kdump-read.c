@@ -273,6 +273,14 @@ static void kdump_close(struct us_vmcore *core)
 		us_store_close(&k->stores[i]);
 }
 
+static struct us_err *kdump_read_file(const struct us_vmcore *core, size_t which, uint64_t off,
+				      void *buf, size_t n)
+{
+	const struct kdump_core *k = core->data;
+
+	return us_store_read(&k->stores[which], off, buf, n);
+}
+
 const struct us_vmcore_ops us_kdump_ops = {
 	.close = kdump_close,
 	.page_state = kdump_page_state,
@@ -282,4 +290,5 @@ const struct us_vmcore_ops us_kdump_ops = {
 	.reader_free = kdump_reader_free,
 	.window = kdump_window,
 	.stored_page = kdump_stored_page,
+	.read_file = kdump_read_file,
 };

@@ -82,3 +82,12 @@ struct us_err *us_vmcore_stored_page(struct us_vmcore_reader *reader, uint64_t p
 				  us_vmcore_format_name(core->format));
 	return core->ops->stored_page(core, reader->own, pfn, ret);
 }
+
+struct us_err *us_vmcore_read_file(const struct us_vmcore *core, size_t which, uint64_t off,
+				   void *buf, size_t n)
+{
+	if (!core->ops->read_file)
+		return us_err_new(US_ERR_UNSUPPORTED, "%s: an %s has no headers of that kind",
+				  core->path, us_vmcore_format_name(core->format));
+	return core->ops->read_file(core, which, off, buf, n);
+}

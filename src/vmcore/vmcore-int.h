@@ -115,6 +115,8 @@ struct us_vmcore_ops {
 				 size_t want, struct us_bytes *ret);
 	struct us_err *(*stored_page)(const struct us_vmcore *core, void *own, uint64_t pfn,
 				      struct us_stored_page *ret); /* NULL: has none */
+	struct us_err *(*read_file)(const struct us_vmcore *core, size_t which, uint64_t off,
+				    void *buf, size_t n); /* NULL: headers are no matter of it */
 };
 
 /* Zeroed, with its pool and an empty list of warnings. */
