@@ -113,6 +113,8 @@ struct us_err *us_out_write(struct us_out *out, uint64_t at, const void *p, size
 struct us_err *us_out_append(struct us_out *out, const void *p, size_t n) us_must_check;
 struct us_err *us_out_read(const struct us_out *out, uint64_t at, void *p, size_t n) us_must_check;
 struct us_err *us_out_resize(struct us_out *out, uint64_t bytes) us_must_check;
+/* How large it can become, as far as that is known beforehand; UINT64_MAX if it is not. */
+uint64_t us_out_room(const struct us_out *out);
 struct us_err *us_out_sync(const struct us_out *out) us_must_check;
 /* Takes its name; before that it is path_tmp. */
 struct us_err *us_out_finish(struct us_out *out) us_must_check;

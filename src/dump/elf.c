@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An ELF core: program headers, notes, then the kept pages by address. Memory that is left out has
- * no program header, so readers say so instead of showing zeros; p_memsz > p_filesz is used for
- * runs of pages that were seen to be zero. Everything is known before the first byte, so it
- * streams. What the kernel maps twice (its image) gets a second header onto the same bytes, as in
- * the input. More than 65534 headers are counted in section header 0 (gABI, PN_XNUM).
+ * An ELF core: program headers, notes, then the kept pages. Memory that is left out has no program
+ * header, so readers say so instead of showing zeros; p_memsz > p_filesz is used for runs of pages
+ * that were seen to be zero. Everything is known before the first byte, so it streams. What the
+ * kernel maps twice (its image) gets a second header onto the same bytes, as in the input. More
+ * than 65534 headers are counted in section header 0 (gABI, PN_XNUM).
+ *
+ * Nothing is packed, so what fits into a limit or onto a disk is known beforehand, and the most
+ * valuable pages are taken. Data stands by address; where it may still end early (a deadline, a
+ * disk that is nearly full) by value, and what is not reached is cut off.
  */
 #include "base/cleanup.h"
 #include "dump/dump-int.h"
@@ -15,7 +19,7 @@
 #include <string.h>
 
 #define ZERO_RUN     16 /* pages; shorter ones are written */
-#define ZERO_TIER    1
+#define ZERO_TIER    US_TIERS
 #define HEADER_STEP  512 /* program headers written at a time */
 #define E_INCOMPLETE 1
 
@@ -27,6 +31,9 @@ struct elf {
 	struct us_dump_job *job;
 	struct us_runs all;  /* runs, zeros apart in ZERO_TIER */
 	struct us_runs data; /* only what is written */
+	uint64_t wanted;     /* pages of data, before any were given up for room */
+	const char *no_room; /* why they were */
+	bool by_value;       /* how data stands in the file */
 	struct us_vmcore_load *mains, *twins;
 	size_t n_mains, n_twins;
 	struct us_blob notes;
@@ -108,12 +115,13 @@ struct looker {
 	struct elf *e;
 	struct us_vmcore_reader *reader;
 	uint64_t zeros; /* seen just before pfn */
+	unsigned int tier;
 };
 
-static void add_data(struct elf *e, uint64_t pfn, uint64_t count)
+static void add_data(struct elf *e, uint64_t pfn, uint64_t count, unsigned int tier)
 {
-	us_runs_add(&e->all, pfn, count, 0);
-	us_runs_add(&e->data, pfn, count, 0);
+	us_runs_add(&e->all, pfn, count, tier);
+	us_runs_add(&e->data, pfn, count, tier);
 }
 
 static void settle_zeros(struct looker *l, uint64_t pfn)
@@ -121,7 +129,7 @@ static void settle_zeros(struct looker *l, uint64_t pfn)
 	if (l->zeros >= ZERO_RUN)
 		us_runs_add(&l->e->all, pfn - l->zeros, l->zeros, ZERO_TIER);
 	else if (l->zeros)
-		add_data(l->e, pfn - l->zeros, l->zeros);
+		add_data(l->e, pfn - l->zeros, l->zeros, l->tier);
 	l->zeros = 0;
 }
 
@@ -131,6 +139,7 @@ static void look_at_run(struct looker *l, const struct us_keep *keep)
 	uint64_t pfn = keep->pfn, end = keep->pfn + keep->count;
 	size_t page = core->page_bytes;
 
+	l->tier = keep->tier;
 	while (pfn < end) {
 		struct us_bytes view = { 0 };
 		struct us_err *err = us_vmcore_window(l->reader, pfn << core->page_shift,
@@ -144,11 +153,11 @@ static void look_at_run(struct looker *l, const struct us_keep *keep)
 				continue;
 			}
 			settle_zeros(l, pfn);
-			add_data(l->e, pfn, 1);
+			add_data(l->e, pfn, 1, l->tier);
 		}
 		if (!n) { /* not to be seen in place: it is written */
 			settle_zeros(l, pfn);
-			add_data(l->e, pfn++, 1);
+			add_data(l->e, pfn++, 1, l->tier);
 		}
 	}
 	settle_zeros(l, end);
@@ -173,15 +182,62 @@ static struct us_err *split_zeros(struct elf *e)
 		if (l.reader)
 			look_at_run(&l, &keep);
 		else
-			add_data(e, keep.pfn, keep.count);
+			add_data(e, keep.pfn, keep.count, keep.tier);
 	}
 	if (l.reader)
 		us_vmcore_reader_free(l.reader);
 	us_runs_end(&e->all);
 	us_runs_end(&e->data);
+	e->wanted = e->data.pages;
 	if (e->all.tail_pfn != UINT64_MAX || e->data.tail_pfn != UINT64_MAX)
 		return us_err_new(US_ERR_NO_ROOM, "no memory for %" PRIu64 " stretches of pages",
 				  e->all.n_runs);
+	return NULL;
+}
+
+/* ---- what there is room for ---- */
+
+static void count_tiers(const struct us_runs *runs, uint64_t pages[US_TIERS + 1])
+{
+	struct us_runs_cursor cursor = { .runs = runs };
+	struct us_keep keep;
+
+	memset(pages, 0, (US_TIERS + 1) * sizeof(*pages));
+	while (us_runs_next(&cursor, &keep))
+		pages[keep.tier] += keep.count;
+}
+
+/* Of the pages that are not zero the n most valuable ones stay; without zeros, only those. */
+static struct us_err *choose(struct elf *e, uint64_t n, bool zeros)
+{
+	struct us_runs all = e->all, data = e->data;
+	struct us_runs_cursor cursor = { .runs = &all };
+	uint64_t pages[US_TIERS + 1], left[US_TIERS + 1];
+	struct us_keep keep;
+
+	count_tiers(&all, pages);
+	for (unsigned int tier = 0; tier < US_TIERS; tier++) {
+		left[tier] = n < pages[tier] ? n : pages[tier];
+		n -= left[tier];
+	}
+	left[ZERO_TIER] = zeros ? pages[ZERO_TIER] : 0;
+	us_runs_init(&e->all, all.max_bytes);
+	us_runs_init(&e->data, all.max_bytes);
+	while (us_runs_next(&cursor, &keep)) {
+		uint64_t count = keep.count < left[keep.tier] ? keep.count : left[keep.tier];
+
+		left[keep.tier] -= count;
+		if (count && keep.tier == ZERO_TIER)
+			us_runs_add(&e->all, keep.pfn, count, ZERO_TIER);
+		else if (count)
+			add_data(e, keep.pfn, count, keep.tier);
+	}
+	us_runs_end(&e->all);
+	us_runs_end(&e->data);
+	us_runs_deinit(&all);
+	us_runs_deinit(&data);
+	if (e->all.tail_pfn != UINT64_MAX || e->data.tail_pfn != UINT64_MAX)
+		return us_err_nomem();
 	return NULL;
 }
 
@@ -227,11 +283,46 @@ static struct us_err *put_load(struct elf *e, struct segment s)
 	return put_header(e, PT_LOAD, &s, e->data_at + (s.file_bytes ? s.data : 0));
 }
 
+/* The runs with where their data stands. */
+struct reel {
+	struct us_runs_cursor cursor;
+	unsigned int shift;
+	bool by_value;
+	uint64_t next[US_TIERS]; /* of each tier; by address only the first */
+};
+
+static void reel_init(const struct elf *e, struct reel *ret)
+{
+	uint64_t pages[US_TIERS + 1], at = 0;
+
+	*ret = (struct reel){ .cursor = { .runs = &e->all },
+			      .shift = e->job->core->page_shift,
+			      .by_value = e->by_value };
+	count_tiers(&e->all, pages);
+	for (unsigned int tier = 0; tier < US_TIERS && e->by_value; tier++) {
+		ret->next[tier] = at << ret->shift;
+		at += pages[tier];
+	}
+}
+
+static bool reel_next(struct reel *reel, struct us_keep *ret, uint64_t *ret_data)
+{
+	uint64_t *next = reel->next;
+
+	if (!us_runs_next(&reel->cursor, ret))
+		return false;
+	if (reel->by_value && ret->tier < US_TIERS)
+		next += ret->tier;
+	*ret_data = *next;
+	if (ret->tier != ZERO_TIER)
+		*next += ret->count << reel->shift;
+	return true;
+}
+
 /* Runs -> segments: data, zeros behind it, cut where the input's headers end. */
 struct joiner {
 	struct elf *e;
 	struct segment s;
-	uint64_t data; /* written before this run */
 };
 
 static struct us_err *join(struct joiner *j, uint64_t phys, uint64_t virt, uint64_t bytes,
@@ -241,7 +332,7 @@ static struct us_err *join(struct joiner *j, uint64_t phys, uint64_t virt, uint6
 	bool follows = s->bytes && s->phys + s->bytes == phys &&
 		       (virt ? s->virt && s->virt + s->bytes == virt : !s->virt);
 
-	if (follows && (zeros || s->bytes == s->file_bytes)) {
+	if (follows && (zeros || (s->bytes == s->file_bytes && s->data + s->file_bytes == data))) {
 		s->bytes += bytes;
 		s->file_bytes += zeros ? 0 : bytes;
 		return NULL;
@@ -257,13 +348,15 @@ static struct us_err *join(struct joiner *j, uint64_t phys, uint64_t virt, uint6
 
 static struct us_err *put_mains(struct elf *e)
 {
-	unsigned int shift = e->job->core->page_shift;
-	struct us_runs_cursor cursor = { .runs = &e->all };
 	struct joiner j = { .e = e };
 	struct us_keep keep;
+	struct reel reel;
+	uint64_t data;
 
-	while (us_runs_next(&cursor, &keep)) {
-		uint64_t phys = keep.pfn << shift, end = phys + (keep.count << shift), stop;
+	reel_init(e, &reel);
+	while (reel_next(&reel, &keep, &data)) {
+		uint64_t phys = keep.pfn << reel.shift, stop;
+		uint64_t end = phys + (keep.count << reel.shift);
 		bool zeros = keep.tier == ZERO_TIER;
 
 		for (; phys < end; phys = stop) {
@@ -272,8 +365,8 @@ static struct us_err *put_mains(struct elf *e)
 
 			if (stop > end)
 				stop = end;
-			US_TRY(join(&j, phys, virt, stop - phys, zeros, j.data));
-			j.data += zeros ? 0 : stop - phys;
+			US_TRY(join(&j, phys, virt, stop - phys, zeros, data));
+			data += zeros ? 0 : stop - phys;
 		}
 	}
 	return put_load(e, j.s);
@@ -281,22 +374,23 @@ static struct us_err *put_mains(struct elf *e)
 
 static struct us_err *put_twin(struct elf *e, const struct us_vmcore_load *load)
 {
-	unsigned int shift = e->job->core->page_shift;
-	uint64_t load_end = us_align_down(load->phys + load->bytes, 1ull << shift);
-	struct us_runs_cursor cursor = { .runs = &e->all };
 	struct joiner j = { .e = e };
 	struct us_keep keep;
+	struct reel reel;
+	uint64_t data, load_end;
 
-	while (us_runs_next(&cursor, &keep)) {
-		uint64_t phys = keep.pfn << shift, end = phys + (keep.count << shift);
+	reel_init(e, &reel);
+	load_end = us_align_down(load->phys + load->bytes, 1ull << reel.shift);
+	while (reel_next(&reel, &keep, &data)) {
+		uint64_t phys = keep.pfn << reel.shift;
+		uint64_t end = phys + (keep.count << reel.shift);
 		bool zeros = keep.tier == ZERO_TIER;
 		uint64_t from = phys > load->phys ? phys : load->phys;
 		uint64_t to = end < load_end ? end : load_end;
 
 		if (from < to)
 			US_TRY(join(&j, from, load->virt + (from - load->phys), to - from, zeros,
-				    j.data + (zeros ? 0 : from - phys)));
-		j.data += zeros ? 0 : end - phys;
+				    data + (zeros ? 0 : from - phys)));
 	}
 	return put_load(e, j.s);
 }
@@ -350,15 +444,11 @@ static struct us_err *put_front(struct elf *e, bool incomplete)
 	return us_out_write(out, 0, &head, sizeof(head));
 }
 
-static struct us_err *lay_out(struct elf *e)
+/* Where headers, notes and data of what is chosen stand. */
+static struct us_err *place(struct elf *e)
 {
 	uint64_t page = e->job->core->page_bytes;
-	size_t sum_at;
 
-	US_TRY(us_notes_make(e->job->core, false, &e->notes, &sum_at));
-	e->headers = calloc(HEADER_STEP, sizeof(*e->headers));
-	if (!e->headers)
-		return us_err_nomem();
 	e->written = e->data.pages * page;
 	US_TRY(walk_headers(e, false));
 	e->n_segments = e->made;
@@ -369,6 +459,45 @@ static struct us_err *lay_out(struct elf *e)
 	if (!us_align_up(e->notes_at + e->notes.n, page, &e->data_at))
 		return us_err_new(US_ERR_UNSUPPORTED, "too many stretches of memory");
 	return NULL;
+}
+
+/* Fewer pages until they fit; then not even the headers of those that are zero. */
+static struct us_err *fit(struct elf *e, uint64_t room)
+{
+	uint64_t page = e->job->core->page_bytes;
+
+	while (e->data_at + e->written > room) {
+		uint64_t over = (e->data_at + e->written - room + page - 1) / page;
+
+		if (!e->data.pages && e->all.pages == e->data.pages)
+			return us_err_new(US_ERR_NO_ROOM,
+					  "%" PRIu64 " bytes do not hold headers and notes", room);
+		US_TRY(choose(e, e->data.pages > over ? e->data.pages - over : 0,
+			      e->data.pages > 0));
+		US_TRY(place(e));
+	}
+	return NULL;
+}
+
+static struct us_err *lay_out(struct elf *e)
+{
+	uint64_t limit = e->job->wish->limit ? e->job->wish->limit : UINT64_MAX;
+	uint64_t disk = us_out_room(&e->job->out), room = limit < disk ? limit : disk;
+	size_t sum_at;
+
+	US_TRY(us_notes_make(e->job->core, false, &e->notes, &sum_at));
+	e->headers = calloc(HEADER_STEP, sizeof(*e->headers));
+	if (!e->headers)
+		return us_err_nomem();
+	e->by_value = e->job->deadline_ns != 0;
+	US_TRY(place(e));
+	if (e->data_at + e->written > disk - disk / 8 && !e->by_value) {
+		e->by_value = true; /* others may take what is left of it */
+		US_TRY(place(e));
+	}
+	if (e->data_at + e->written > room)
+		e->no_room = room == limit ? "limit" : "no space left";
+	return fit(e, room);
 }
 
 /* Everything before the data; a file gets it with the incomplete mark. */
@@ -400,11 +529,6 @@ static struct us_err *take(void *data, struct us_chunk *chunk)
 	struct us_out *out = &e->job->out;
 	struct us_err *err;
 
-	if (e->job->wish->limit && out->at + chunk->n_bytes > e->job->wish->limit) {
-		us_copy_stop(&e->copy, "limit");
-		chunk->no_room = true;
-		return NULL;
-	}
 	if (!out->seekable)
 		return us_out_append(out, chunk->bytes, chunk->n_bytes);
 	err = us_out_write(out, out->at, chunk->bytes, chunk->n_bytes);
@@ -426,20 +550,16 @@ static struct us_err *finish(struct elf *e)
 	struct us_out *out = &e->job->out;
 
 	result->stopped = atomic_load(&e->copy.stopped);
+	if (!result->stopped)
+		result->stopped = e->no_room;
 	result->complete = !result->stopped;
 	result->pages_zero = e->all.pages - e->data.pages;
 	result->pages_kept += result->pages_zero;
 	e->written = out->at - e->data_at;
-	result->pages_dropped = e->data.pages - e->written / e->job->core->page_bytes;
+	result->pages_dropped = e->wanted - e->written / e->job->core->page_bytes;
 	result->bytes_out = out->at;
-	if (!out->seekable) {
-		if (result->stopped)
-			return us_err_new(US_ERR_NO_ROOM,
-					  "the stream was ended early (%s) and is "
-					  "not a whole ELF file",
-					  result->stopped);
+	if (!out->seekable) /* what headers say of pages that did not come ends past the file */
 		return us_out_finish(out);
-	}
 	US_TRY(us_out_resize(out, out->at));
 	US_TRY(us_out_sync(out));
 	US_TRY(walk_headers(e, false));
@@ -459,7 +579,8 @@ static struct us_err *run(struct elf *e)
 	e->copy.runs = &e->data;
 	e->copy.codec = US_PAGE_RAW;
 	e->copy.stored = false;
-	e->copy.by_address = e->copy.ordered = e->copy.raw = true;
+	e->copy.ordered = e->copy.raw = true;
+	e->copy.by_address = !e->by_value;
 	e->copy.take = take;
 	e->copy.data = e;
 	US_TRY(us_copy_run(&e->copy));

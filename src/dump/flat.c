@@ -81,7 +81,8 @@ static struct us_err *begin(struct flat *f)
 static uint64_t end_bytes(const struct flat *f, uint64_t pages)
 {
 	uint64_t bitmap = f->at.table_at - f->at.bitmap2_at, table = pages - f->table_sent;
-	uint64_t segments = bitmap / US_BITS_WINDOW + 1 + table / TABLE_DESCS + 1 + 1 + 1;
+	uint64_t segments = (bitmap + US_BITS_WINDOW - 1) / US_BITS_WINDOW +
+			    (table + TABLE_DESCS - 1) / TABLE_DESCS + 1 + 1; /* front, end mark */
 
 	return bitmap + table * US_DESC_BYTES + f->head.bytes.n + segments * SEGMENT_BYTES;
 }

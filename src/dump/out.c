@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 static ssize_t plain_pwrite(void *data, int fd, const void *p, size_t n, off_t at)
 {
@@ -131,6 +133,25 @@ struct us_err *us_out_resize(struct us_out *out, uint64_t bytes)
 	if (ftruncate(out->fd, (off_t)bytes))
 		return us_err_os(errno, "setting the size of %s", out_name(out));
 	return NULL;
+}
+
+uint64_t us_out_room(const struct us_out *out)
+{
+	uint64_t room = UINT64_MAX, disk;
+	struct statvfs fs;
+	struct rlimit size;
+	struct stat st;
+
+	if (!out->seekable)
+		return room;
+	if (!getrlimit(RLIMIT_FSIZE, &size) && size.rlim_cur != RLIM_INFINITY)
+		room = size.rlim_cur;
+	/* a file system without blocks (in memory) does not say */
+	if (!fstatvfs(out->fd, &fs) && fs.f_blocks && !fstat(out->fd, &st) &&
+	    us_mul(fs.f_bavail, fs.f_frsize, &disk) &&
+	    us_add(disk, (uint64_t)st.st_blocks * 512, &disk) && disk < room)
+		room = disk;
+	return room;
 }
 
 struct us_err *us_out_sync(const struct us_out *out)
