@@ -260,6 +260,22 @@ static void turn_to(struct sieve *s)
 	file->dropped = file->at.pages - s->kept;
 }
 
+/* Nothing of the front was sent yet: it is sieved where it is. */
+static struct us_err *close_in_place(struct sieve *s, uint8_t *buf)
+{
+	struct us_kdump_file *file = s->file;
+
+	s->end = file->end;
+	s->out_at = file->at.table_at;
+	s->bits.put = sieve_put;
+	s->bits.data = s;
+	US_TRY(us_bits_init(&s->bits, file->at.bitmap2_at, file->at.table_at - file->at.bitmap2_at));
+	US_TRY(sieve_bitmap(s, buf));
+	file->dropped = file->at.pages - s->kept;
+	US_TRY(finish_head(file, file->at.bitmap1_at, file->at.table_at, s->kept));
+	return put_head(file);
+}
+
 static struct us_err *close_smaller(struct sieve *s, uint8_t *buf)
 {
 	struct us_kdump_file *file = s->file;
@@ -301,7 +317,8 @@ struct us_err *us_kdump_close_smaller(struct us_kdump_file *file)
 
 	if (!buf || !table || !out)
 		return us_err_nomem();
-	err = close_smaller(&s, buf);
+	err = file->out->far && us_far_keeps_head(file->out->far) ? close_in_place(&s, buf)
+								  : close_smaller(&s, buf);
 	us_bits_deinit(&s.bits);
 	return err;
 }

@@ -439,7 +439,7 @@ static struct us_err *job_init(struct job *job, struct shared *shared, bool lead
 	struct us_chunk *c = &job->chunk;
 
 	*job = (struct job){ .shared = shared, .copy = copy, .leads = leads };
-	us_walk_init(&job->walk, copy->runs, copy->by_address, copy->bitmap_fd, copy->bitmap_at,
+	us_walk_init(&job->walk, copy->runs, copy->by_address, copy->bitmap_out, copy->bitmap_at,
 		     copy->core->max_pfn);
 	job->arena = malloc((pages - 1) * n + us_page_pack_room(n));
 	job->page = malloc(n);

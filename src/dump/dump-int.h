@@ -76,6 +76,7 @@ struct us_runs_cursor {
 };
 bool us_runs_next(struct us_runs_cursor *cursor, struct us_keep *ret);
 
+struct us_out;
 /* The kept pages as one sequence: tier by tier (or by address alone), then the tail, which is read
  * from bitmap 2 in the file. */
 struct us_walk {
@@ -84,19 +85,34 @@ struct us_walk {
 	uint64_t seq;
 	unsigned int tier;
 	bool by_address, in_tail;
-	int fd; /* bitmap 2, if there is a tail */
+	const struct us_out *out; /* of bitmap 2, if there is a tail */
 	uint64_t bitmap_at, max_pfn, tail_pfn, tail_rank;
 	uint8_t buf[4096];
 	uint64_t buf_pfn, buf_pfns;
 };
-void us_walk_init(struct us_walk *walk, const struct us_runs *runs, bool by_address, int fd,
-		  uint64_t bitmap_at, uint64_t max_pfn);
+void us_walk_init(struct us_walk *walk, const struct us_runs *runs, bool by_address,
+		  const struct us_out *out, uint64_t bitmap_at, uint64_t max_pfn);
 /* The run at position at of the sequence (which never goes back), at most max pages of it. False
  * at the end or if bitmap 2 cannot be read. */
 bool us_walk_to(struct us_walk *walk, uint64_t at, uint64_t max, struct us_keep *ret);
 
+/* ---- sink.c: a sink as the file that is written ---- */
+struct us_far;
+struct us_err *us_far_new(struct us_sink *sink, struct us_far **ret) us_must_check;
+void us_far_free(struct us_far *far);
+struct us_err *us_far_write(struct us_far *far, uint64_t at, const void *p, size_t n) us_must_check;
+struct us_err *us_far_read(struct us_far *far, uint64_t at, void *p, size_t n) us_must_check;
+/* What is kept back is sent. */
+struct us_err *us_far_finish(struct us_far *far) us_must_check;
+/* The file begins with *bytes that may be written again and again; more of them if the sink wants
+ * that. US_ERR_NO_ROOM if they would have to be kept back and are too many. */
+struct us_err *us_far_head(struct us_far *far, uint64_t *bytes) us_must_check;
+/* All before the data is kept back. */
+bool us_far_keeps_head(const struct us_far *far);
+
 /* ---- out.c: the file that is written ---- */
 struct us_out {
+	struct us_far *far; /* instead of fd */
 	int fd;
 	bool seekable;
 	char *path, *path_tmp; /* NULL for a stream that somebody else opened */
@@ -108,6 +124,8 @@ struct us_out {
 };
 struct us_err *us_out_open(const char *path, int out_fd, bool overwrite, struct us_out *ret)
 	us_must_check;
+struct us_err *us_out_open_sink(struct us_sink *sink, enum us_dump_format format,
+				struct us_out *ret) us_must_check;
 /* All of it; US_ERR_NO_ROOM if the file cannot grow (ENOSPC, EDQUOT, EFBIG). */
 struct us_err *us_out_write(struct us_out *out, uint64_t at, const void *p, size_t n) us_must_check;
 struct us_err *us_out_append(struct us_out *out, const void *p, size_t n) us_must_check;
@@ -178,7 +196,7 @@ struct us_copy {
 	unsigned int every;            /* > 1: only each such chunk, for an estimate */
 	uint64_t zero_offset;          /* of the page of zeros that stands in the file */
 	uint64_t deadline_ns;          /* CLOCK_MONOTONIC; 0 = none */
-	int bitmap_fd;
+	const struct us_out *bitmap_out;
 	uint64_t bitmap_at;
 	struct us_progress *progress;
 	struct us_err *(*take)(void *data, struct us_chunk *chunk); /* by any thread */
@@ -247,6 +265,7 @@ struct us_dump_job {
 	us_scan_fn scan; /* where runs come from */
 	void *scan_data;
 	struct us_progress *progress;
+	struct us_sink *sink; /* instead of a path */
 	struct us_out out;
 	uint64_t begun_ns, deadline_ns;
 	struct us_runs runs;

@@ -7,6 +7,7 @@
 #ifndef US_DUMP_DUMP_H
 #define US_DUMP_DUMP_H
 
+#include "base/sink.h"
 #include "vmcore/vmcore.h"
 
 /* makedumpfile's dump level bits. */
@@ -65,6 +66,15 @@ struct us_err *us_dump_write(const struct us_vmcore *core, const struct us_layou
 			     const struct us_dump_wish *wish, const char *path, int out_fd,
 			     struct us_progress *progress, struct us_dump_result *ret)
 	us_must_check;
+/*
+ * The same to a sink. US_SINK_STREAM takes US_DUMP_FLAT and US_DUMP_ELF, the others any format.
+ * US_SINK_HEAD_LAST with US_DUMP_KDUMP keeps header, bitmaps and table in memory until the end:
+ * US_ERR_NO_ROOM before the first byte is sent if there is not enough, and then US_DUMP_FLAT is
+ * what still goes. On an error nothing is said of what the far side has.
+ */
+struct us_err *us_dump_to(const struct us_vmcore *core, const struct us_layout *layout,
+			  const struct us_dump_wish *wish, struct us_sink *sink,
+			  struct us_progress *progress, struct us_dump_result *ret) us_must_check;
 /* The same as a split set (kdump format): n files that share the kept pages evenly. */
 struct us_err *us_dump_split(const struct us_vmcore *core, const struct us_layout *layout,
 			     const struct us_dump_wish *wish, const char *const *paths, size_t n,

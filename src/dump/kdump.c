@@ -77,6 +77,8 @@ static struct us_err *lay_out(struct kdump *k)
 	if (!us_mul(at->pages, US_DESC_BYTES, &n) || !us_add(at->table_at, n, &n) ||
 	    !us_align_up(n, at->page_bytes, &at->data_at))
 		return us_err_new(US_ERR_UNSUPPORTED, "too many pages");
+	if (k->file.out->far)
+		US_TRY(us_far_head(k->file.out->far, &at->data_at));
 	US_TRY(us_out_resize(k->file.out, at->data_at));
 	US_TRY(us_blob_new(at->page_bytes, &zeros));
 	k->file.end = at->data_at + at->page_bytes;
@@ -181,8 +183,9 @@ static struct us_err *copy_pages(struct kdump *k)
 	k->copy.by_address = k->split;
 	k->copy.first = k->first;
 	k->copy.count = k->file.at.pages;
+	k->copy.ordered = k->file.out->far != NULL;
 	k->copy.zero_offset = k->file.at.data_at;
-	k->copy.bitmap_fd = k->file.out->fd;
+	k->copy.bitmap_out = k->file.out;
 	k->copy.bitmap_at = k->file.at.bitmap2_at;
 	k->copy.take = take;
 	k->copy.data = k;
@@ -198,7 +201,7 @@ static uint64_t pfn_of(const struct kdump *k, uint64_t rank)
 	struct us_walk walk;
 	struct us_keep keep;
 
-	us_walk_init(&walk, &k->job->runs, true, k->file.out->fd, k->file.at.bitmap2_at,
+	us_walk_init(&walk, &k->job->runs, true, k->file.out, k->file.at.bitmap2_at,
 		     k->file.at.max_pfn);
 	return us_walk_to(&walk, rank, 1, &keep) ? keep.pfn : k->file.at.max_pfn;
 }

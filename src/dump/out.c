@@ -63,6 +63,26 @@ struct us_err *us_out_open(const char *path, int out_fd, bool overwrite, struct 
 	return NULL;
 }
 
+struct us_err *us_out_open_sink(struct us_sink *sink, enum us_dump_format format, struct us_out *ret)
+{
+	struct us_out out = { .fd = -1, .pwrite = plain_pwrite };
+	uint64_t least = 1;
+
+	out.seekable = sink->order == US_SINK_ANY ||
+		       (sink->order == US_SINK_HEAD_LAST && format == US_DUMP_KDUMP);
+	US_TRY(us_far_new(sink, &out.far));
+	if (!out.seekable) { /* a stream: the least that is kept back will do */
+		struct us_err *err = us_far_head(out.far, &least);
+
+		if (err) {
+			us_out_deinit(&out);
+			return err;
+		}
+	}
+	*ret = out;
+	return NULL;
+}
+
 static const char *out_name(const struct us_out *out)
 {
 	return out->path_tmp ? out->path_tmp : out->path ? out->path : "the output";
@@ -97,12 +117,17 @@ static struct us_err *write_at(struct us_out *out, off_t at, const void *p, size
 
 struct us_err *us_out_write(struct us_out *out, uint64_t at, const void *p, size_t n)
 {
+	if (out->far)
+		return us_far_write(out->far, at, p, n);
 	return write_at(out, (off_t)at, p, n);
 }
 
 struct us_err *us_out_append(struct us_out *out, const void *p, size_t n)
 {
-	US_TRY(write_at(out, -1, p, n));
+	if (out->far)
+		US_TRY(us_far_write(out->far, out->at, p, n));
+	else
+		US_TRY(write_at(out, -1, p, n));
 	out->at += n;
 	return NULL;
 }
@@ -111,6 +136,8 @@ struct us_err *us_out_read(const struct us_out *out, uint64_t at, void *p, size_
 {
 	uint8_t *to = p;
 
+	if (out->far)
+		return us_far_read(out->far, at, p, n);
 	while (n) {
 		ssize_t got = pread(out->fd, to, n, (off_t)at);
 
@@ -130,7 +157,7 @@ struct us_err *us_out_read(const struct us_out *out, uint64_t at, void *p, size_
 
 struct us_err *us_out_resize(struct us_out *out, uint64_t bytes)
 {
-	if (ftruncate(out->fd, (off_t)bytes))
+	if (!out->far && ftruncate(out->fd, (off_t)bytes))
 		return us_err_os(errno, "setting the size of %s", out_name(out));
 	return NULL;
 }
@@ -176,6 +203,8 @@ static void sync_folder(const char *path)
 
 struct us_err *us_out_finish(struct us_out *out)
 {
+	if (out->far)
+		return us_far_finish(out->far);
 	if (!out->path_tmp)
 		return NULL;
 	if (rename(out->path_tmp, out->path))
@@ -191,5 +220,6 @@ void us_out_deinit(struct us_out *out)
 		close(out->fd);
 	free(out->path);
 	free(out->path_tmp);
+	us_far_free(out->far);
 	*out = (struct us_out){ .fd = -1 };
 }

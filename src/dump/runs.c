@@ -143,11 +143,11 @@ bool us_runs_next(struct us_runs_cursor *cursor, struct us_keep *ret)
 	return true;
 }
 
-void us_walk_init(struct us_walk *walk, const struct us_runs *runs, bool by_address, int fd,
-		  uint64_t bitmap_at, uint64_t max_pfn)
+void us_walk_init(struct us_walk *walk, const struct us_runs *runs, bool by_address,
+		  const struct us_out *out, uint64_t bitmap_at, uint64_t max_pfn)
 {
 	*walk = (struct us_walk){
-		.by_address = by_address, .fd = fd, .bitmap_at = bitmap_at, .max_pfn = max_pfn
+		.by_address = by_address, .out = out, .bitmap_at = bitmap_at, .max_pfn = max_pfn
 	};
 	walk->cursor.runs = runs;
 	walk->tail_pfn = runs->tail_pfn;
@@ -158,15 +158,18 @@ void us_walk_init(struct us_walk *walk, const struct us_runs *runs, bool by_addr
 static bool tail_bit(struct us_walk *walk, uint64_t pfn, bool *ok)
 {
 	if (pfn - walk->buf_pfn >= walk->buf_pfns) {
-		ssize_t got = pread(walk->fd, walk->buf, sizeof(walk->buf),
-				    (off_t)(walk->bitmap_at + pfn / 8));
+		uint64_t left = walk->max_pfn / 8 + 1 - pfn / 8;
+		size_t n = left < sizeof(walk->buf) ? (size_t)left : sizeof(walk->buf);
+		struct us_err *err =
+			us_out_read(walk->out, walk->bitmap_at + pfn / 8, walk->buf, n);
 
-		if (got <= 0) {
+		if (err) {
+			us_err_free(err);
 			*ok = false;
 			return false;
 		}
 		walk->buf_pfn = pfn & ~7ull;
-		walk->buf_pfns = (uint64_t)got * 8;
+		walk->buf_pfns = n * 8;
 	}
 	return walk->buf[(pfn - walk->buf_pfn) / 8] >> (pfn & 7) & 1;
 }

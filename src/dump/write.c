@@ -123,7 +123,6 @@ struct us_copy us_dump_copy(struct us_dump_job *job)
 		.jobs = jobs_for(job->wish->jobs),
 		.stored = job->wish->stored && job->core->format == US_VMCORE_KDUMP,
 		.deadline_ns = job->deadline_ns,
-		.bitmap_fd = -1,
 		.progress = job->progress,
 	};
 }
@@ -218,7 +217,10 @@ struct us_err *us_dump_run(struct us_dump_job *job, const char *path, int out_fd
 		end(job);
 		return err;
 	}
-	US_TRY(us_out_open(path, out_fd, job->wish->overwrite, &job->out));
+	if (job->sink)
+		US_TRY(us_out_open_sink(job->sink, job->wish->format, &job->out));
+	else
+		US_TRY(us_out_open(path, out_fd, job->wish->overwrite, &job->out));
 	if (asked.pwrite) {
 		job->out.pwrite = asked.pwrite;
 		job->out.pwrite_data = asked.pwrite_data;
@@ -259,9 +261,10 @@ static struct us_err *scan(void *data, us_run_fn fn, void *fn_data, struct us_pr
 	return NULL;
 }
 
-struct us_err *us_dump_write(const struct us_vmcore *core, const struct us_layout *layout,
-			     const struct us_dump_wish *wish, const char *path, int out_fd,
-			     struct us_progress *progress, struct us_dump_result *ret)
+static struct us_err *dump_to(const struct us_vmcore *core, const struct us_layout *layout,
+			      const struct us_dump_wish *wish, const char *path, int out_fd,
+			      struct us_sink *sink, struct us_progress *progress,
+			      struct us_dump_result *ret)
 {
 	struct scanned s = { .core = core, .layout = layout };
 	struct us_dump_result result = { 0 };
@@ -270,6 +273,7 @@ struct us_err *us_dump_write(const struct us_vmcore *core, const struct us_layou
 				   .scan = scan,
 				   .scan_data = &s,
 				   .progress = progress,
+				   .sink = sink,
 				   .result = &result,
 				   .out = { .fd = -1 } };
 	struct us_err *err = us_dump_run(&job, path, out_fd);
@@ -280,6 +284,20 @@ struct us_err *us_dump_write(const struct us_vmcore *core, const struct us_layou
 	}
 	*ret = result;
 	return NULL;
+}
+
+struct us_err *us_dump_write(const struct us_vmcore *core, const struct us_layout *layout,
+			     const struct us_dump_wish *wish, const char *path, int out_fd,
+			     struct us_progress *progress, struct us_dump_result *ret)
+{
+	return dump_to(core, layout, wish, path, out_fd, NULL, progress, ret);
+}
+
+struct us_err *us_dump_to(const struct us_vmcore *core, const struct us_layout *layout,
+			  const struct us_dump_wish *wish, struct us_sink *sink,
+			  struct us_progress *progress, struct us_dump_result *ret)
+{
+	return dump_to(core, layout, wish, NULL, -1, sink, progress, ret);
 }
 
 static struct us_err *write_set(struct us_dump_job *job, const char *const *paths, size_t n)
