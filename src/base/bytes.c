@@ -40,6 +40,15 @@ bool us_bytes_equal(struct us_bytes a, struct us_bytes b)
 	return a.n == b.n && us_bytes_match(a, 0, b.p, b.n);
 }
 
+uint64_t us_bytes_hash(struct us_bytes b)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < b.n; i++)
+		hash = (hash ^ b.p[i]) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
 size_t us_bytes_find(struct us_bytes b, size_t from, const void *needle, size_t len)
 {
 	const uint8_t *hit;

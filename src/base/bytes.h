@@ -43,6 +43,8 @@ bool us_bytes_match(struct us_bytes b, uint64_t off, const void *lit, size_t len
 bool us_bytes_equal(struct us_bytes a, struct us_bytes b);
 /* First offset >= from at which needle occurs, or SIZE_MAX. */
 size_t us_bytes_find(struct us_bytes b, size_t from, const void *needle, size_t len);
+/* FNV-1a, 64 bits: tells whether bytes are as they were, where nobody wants to deceive. */
+uint64_t us_bytes_hash(struct us_bytes b);
 /* Length of b without its trailing zero bytes. */
 size_t us_bytes_trimmed(struct us_bytes b);
 /* NUL-terminated text at off, at most max bytes long without its NUL, copied; US_ERR_BAD_DATA if it

@@ -44,6 +44,7 @@ struct us_target_spec {
 	bool tls;                              /* HTTP, S3: https */
 	const char *region, *credentials, *ca; /* S3, HTTP: files; credentials hold
 						  "ACCESS_KEY SECRET" or "Authorization" words */
+	bool force;            /* RAW: the probe may overwrite what looks like somebody's data */
 	unsigned int budget_s; /* for all that is done with it in the capture kernel */
 };
 /*
@@ -124,7 +125,8 @@ struct us_keep_policy {
 	bool may_prune;               /* false: nothing is ever deleted */
 };
 /* Delete the oldest saved crashes until the policy holds and need bytes are free. Incomplete ones
- * first. *ret_removed: their names, NULL-terminated. That it was not enough is no error. */
+ * first, the newest never. *ret_removed: their names, NULL-terminated. That it was not enough is no
+ * error. */
 struct us_err *us_target_prune(struct us_target *target, const struct us_keep_policy *policy,
 			       uint64_t need, struct us_pool *pool, const char *const **ret_removed)
 	us_must_check;
@@ -139,5 +141,11 @@ struct us_probe {
 struct us_err *us_target_probe(struct us_target *target, size_t bytes, struct us_probe *ret)
 	us_must_check;
 void us_probe_deinit(struct us_probe *probe);
+
+/* A raw partition's own mark: US_RAW_MARK_BYTES at *ret_at. The probe writes it; before that, and
+ * where there is none, US_ERR_NOT_FOUND. */
+#define US_RAW_MARK_BYTES 64
+struct us_err *us_target_raw_mark(const char *device, uint8_t ret[US_RAW_MARK_BYTES],
+				  uint64_t *ret_at) us_must_check;
 
 #endif
