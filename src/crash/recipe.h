@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the capture kernel is to do, in order. Made while arming (recipe-make.c), put in the capture
- * image as the file /recipe (one statement a line, words quoted as us_words_* has it), followed by
- * PID 1 (capture.c) there. It holds no secrets; those are files beside it.
+ * What the capture kernel is to do, in order. Made while arming, put in the capture image as the
+ * file /recipe (one statement a line: recipe.c), followed by PID 1 (capture.c) there. It holds no
+ * secrets; those are files beside it.
  */
 #ifndef US_CRASH_RECIPE_H
 #define US_CRASH_RECIPE_H
