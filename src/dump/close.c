@@ -81,7 +81,8 @@ struct us_err *us_kdump_close(struct us_kdump_file *file)
 struct sieve {
 	struct us_kdump_file *file;
 	uint64_t end;          /* data from here on is given up */
-	uint64_t rank;         /* of the next descriptor to read */
+	uint64_t rank;         /* of the next descriptor to read, in this file */
+	uint64_t set_rank;     /* of the next page of bitmap 2 */
 	uint8_t *table;        /* descriptors read */
 	size_t n_table, at;    /* in table */
 	struct us_bits bits;   /* the new bitmap 2 */
@@ -134,8 +135,11 @@ static struct us_err *flush_table(struct sieve *s)
 
 static struct us_err *sieve_page(struct sieve *s, uint64_t pfn)
 {
+	uint64_t in_set = s->set_rank++;
 	uint8_t *desc;
 
+	if (in_set < s->file->first || in_set - s->file->first >= s->file->at.pages)
+		return NULL; /* another file's */
 	US_TRY(next_desc(s, &desc));
 	if (!is_there(s, desc))
 		return NULL;
@@ -211,27 +215,25 @@ static struct us_err *give_up(struct sieve *s, uint64_t *ret_left)
 }
 
 /* Room for the new bitmaps and table is made at the cost of the data written last. */
-static struct us_err *make_room(struct sieve *s, uint64_t room, bool bounded, uint64_t extra)
+static struct us_err *make_room(struct sieve *s)
 {
 	struct us_kdump_file *file = s->file;
 	uint32_t block = file->at.page_bytes;
-	uint64_t left, need, bitmaps = file->at.table_at - file->at.bitmap1_at;
+	uint64_t left, bitmaps = file->at.table_at - file->at.bitmap1_at;
+	uint64_t extra = file->tries > 1 ? (uint64_t)(file->tries - 1) * EXTRA : 0;
 
 	s->end = UINT64_MAX;
 	US_TRY(give_up(s, &left));
-	need = bitmaps + left * US_DESC_BYTES + block + extra;
+	file->need = bitmaps + left * US_DESC_BYTES + block + extra;
 	if (!us_align_up(file->end, block, &s->end))
 		return us_err_new(US_ERR_NO_ROOM, "the dump is too large to close");
-	if (bounded && (s->end > room || room - s->end < need))
-		s->end = room > need ? us_align_down(room - need, block) : 0;
+	if (file->room != UINT64_MAX && (s->end > file->room || file->room - s->end < file->need))
+		s->end =
+			file->room > file->need ? us_align_down(file->room - file->need, block) : 0;
 	if (s->end < file->at.data_at + block)
 		return us_err_new(US_ERR_NO_ROOM, "no room is left to close the dump; what is in "
 						  "it can be read as an incomplete dump");
-	if (s->end / block - 1 > INT32_MAX)
-		return us_err_new(US_ERR_UNSUPPORTED, "the dump is too large to close smaller; it "
-						      "stays an incomplete dump");
-	US_TRY(give_up(s, &left));
-	US_TRY(us_out_resize(file->out, s->end));
+	file->end = s->end;
 	return NULL;
 }
 
@@ -240,31 +242,93 @@ static struct us_err *write_anew(struct sieve *s, uint8_t *buf)
 	struct us_kdump_file *file = s->file;
 	uint64_t half = file->at.bitmap2_at - file->at.bitmap1_at;
 
-	s->rank = 0;
+	s->rank = s->set_rank = 0;
 	s->at = s->n_table = s->n_out = 0;
 	s->kept = 0;
-	s->out_at = s->end + 2 * half;
-	US_TRY(copy_bitmap1(file, s->end, buf));
+	s->out_at = file->bitmaps_at + 2 * half;
+	US_TRY(copy_bitmap1(file, file->bitmaps_at, buf));
 	s->bits.put = sieve_put;
 	s->bits.data = s;
-	US_TRY(us_bits_init(&s->bits, s->end + half, half));
+	US_TRY(us_bits_init(&s->bits, file->bitmaps_at + half, half));
 	return sieve_bitmap(s, buf);
 }
 
-static void turn_to(struct sieve *s)
+/*
+ * Behind the data of all: the headers of a set are the same, so its files have their bitmaps at the
+ * same place. What lies between a file's data and that place takes no room on a disk, but it counts
+ * for a limit.
+ */
+static struct us_err *place_bitmaps(struct us_kdump_file *const *files, size_t n)
+{
+	uint32_t block = files[0]->at.page_bytes;
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < n; i++)
+		at = files[i]->end > at ? files[i]->end : at;
+	for (size_t i = 0; i < n; i++) /* the limit is more than what is needed: make_room() */
+		if (at > files[i]->limit - files[i]->need)
+			at = us_align_down(files[i]->limit - files[i]->need, block);
+	for (size_t i = 0; i < n; i++)
+		if (at < files[i]->at.data_at + block)
+			return us_err_new(US_ERR_NO_ROOM, "no room is left to close the set");
+	if (at / block - 1 > INT32_MAX)
+		return us_err_new(US_ERR_UNSUPPORTED, "the dump is too large to close smaller; it "
+						      "stays an incomplete dump");
+	for (size_t i = 0; i < n; i++)
+		files[i]->bitmaps_at = at;
+	return NULL;
+}
+
+/* The file with new bitmaps and table, which its header does not know yet. */
+static struct us_err *write_smaller(struct sieve *s, uint8_t *buf, bool *ret_again)
 {
 	struct us_kdump_file *file = s->file;
+	struct us_err *err;
+	uint64_t left;
 
-	us_put_le32(file->head.bytes.p + US_HEAD_SUB_BLOCKS,
-		    (uint32_t)(s->end / file->at.page_bytes - 1));
+	s->end = file->end < file->bitmaps_at ? file->end : file->bitmaps_at;
+	US_TRY(give_up(s, &left));
+	US_TRY(us_out_resize(file->out, s->end));
+	err = write_anew(s, buf);
+	if (err && err->code == US_ERR_NO_ROOM && file->tries++ < TRIES) {
+		us_err_free(err); /* even that was too much, or no bound was known */
+		file->room = file->end = s->end;
+		*ret_again = true;
+		return us_out_resize(file->out, s->end);
+	}
 	file->dropped = file->at.pages - s->kept;
+	file->new_end = s->out_at;
+	return err;
+}
+
+static struct us_err *write_all_smaller(struct sieve *s, struct us_kdump_file *const *files,
+					size_t n, uint8_t *buf)
+{
+	bool again = true;
+
+	for (size_t i = 0; i < n; i++) {
+		files[i]->room = files[i]->limit;
+		files[i]->tries = 0;
+	}
+	while (again) {
+		again = false;
+		for (size_t i = 0; i < n; i++) {
+			s->file = files[i];
+			US_TRY(make_room(s));
+		}
+		US_TRY(place_bitmaps(files, n));
+		for (size_t i = 0; i < n && !again; i++) {
+			s->file = files[i];
+			US_TRY(write_smaller(s, buf, &again));
+		}
+	}
+	return NULL;
 }
 
 /* Nothing of the front was sent yet: it is sieved where it is. */
-static struct us_err *close_in_place(struct sieve *s, uint8_t *buf)
+static struct us_err *close_in_place(struct sieve *s, struct us_kdump_file *file, uint8_t *buf)
 {
-	struct us_kdump_file *file = s->file;
-
+	s->file = file;
 	s->end = file->end;
 	s->out_at = file->at.table_at;
 	s->bits.put = sieve_put;
@@ -276,49 +340,68 @@ static struct us_err *close_in_place(struct sieve *s, uint8_t *buf)
 	return put_head(file);
 }
 
-static struct us_err *close_smaller(struct sieve *s, uint8_t *buf)
+/* Each file has its own pages in its new bitmap 2 so far; all get those of all. */
+static struct us_err *join_bitmaps(struct us_kdump_file *const *files, size_t n, uint8_t *all,
+				   uint8_t *one)
 {
-	struct us_kdump_file *file = s->file;
-	uint64_t room = file->limit;
-	bool bounded = file->limit != UINT64_MAX;
-	struct us_err *err;
+	uint64_t half = files[0]->at.bitmap2_at - files[0]->at.bitmap1_at;
 
-	for (unsigned int i = 0;; i++) {
-		US_TRY(make_room(s, room, bounded, i > 1 ? (uint64_t)(i - 1) * EXTRA : 0));
-		err = write_anew(s, buf);
-		if (!err)
-			break;
-		if (err->code != US_ERR_NO_ROOM || i == TRIES)
-			return err;
-		us_err_free(err);
-		room = s->end; /* even that was too much, or there was no bound known */
-		bounded = true;
-		file->end = s->end;
-		US_TRY(us_out_resize(file->out, s->end));
+	for (uint64_t at = 0, part; n > 1 && at < half; at += part) {
+		part = half - at < STEP ? half - at : STEP;
+		memset(all, 0, part);
+		for (size_t i = 0; i < n; i++) {
+			US_TRY(us_out_read(files[i]->out, files[i]->bitmaps_at + half + at, one,
+					   part));
+			for (uint64_t j = 0; j < part; j++)
+				all[j] |= one[j];
+		}
+		for (size_t i = 0; i < n; i++)
+			US_TRY(us_out_write(files[i]->out, files[i]->bitmaps_at + half + at, all,
+					    part));
 	}
-	turn_to(s);
-	US_TRY(finish_head(file, s->end, s->end + (file->at.table_at - file->at.bitmap1_at),
-			   s->kept));
-	US_TRY(put_head(file));
-	/* What the old bitmaps and table took is free now, where the file system can do that. */
-	(void)!fallocate(file->out->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			 (off_t)file->at.bitmap1_at,
-			 (off_t)(file->at.data_at - file->at.bitmap1_at));
-	file->end = s->out_at;
 	return NULL;
 }
 
-struct us_err *us_kdump_close_smaller(struct us_kdump_file *file)
+static struct us_err *turn_to_new(struct us_kdump_file *file)
+{
+	const struct us_kdump_layout *at = &file->at;
+
+	us_put_le32(file->head.bytes.p + US_HEAD_SUB_BLOCKS,
+		    (uint32_t)(file->bitmaps_at / at->page_bytes - 1));
+	US_TRY(finish_head(file, file->bitmaps_at,
+			   file->bitmaps_at + (at->table_at - at->bitmap1_at),
+			   at->pages - file->dropped));
+	US_TRY(put_head(file));
+	/* What the old bitmaps and table took is free now, where the file system can do that. */
+	(void)!fallocate(file->out->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (off_t)at->bitmap1_at, (off_t)(at->data_at - at->bitmap1_at));
+	file->end = file->new_end;
+	return NULL;
+}
+
+static struct us_err *close_anew(struct sieve *s, struct us_kdump_file *const *files, size_t n,
+				 uint8_t *buf)
+{
+	US_TRY(write_all_smaller(s, files, n, buf));
+	US_TRY(join_bitmaps(files, n, buf, s->out));
+	for (size_t i = 0; i < n; i++)
+		US_TRY(turn_to_new(files[i]));
+	return NULL;
+}
+
+struct us_err *us_kdump_close_smaller(struct us_kdump_file *const *files, size_t n)
 {
 	_us_free_ uint8_t *buf = malloc(STEP), *table = malloc(STEP_DESC * US_DESC_BYTES);
 	_us_free_ uint8_t *out = malloc(STEP);
-	struct sieve s = { .file = file, .table = table, .out = out };
+	struct sieve s = { .table = table, .out = out };
 	struct us_err *err;
 
 	if (!buf || !table || !out)
 		return us_err_nomem();
-	err = file->out->far && us_far_keeps_head(file->out->far) ? close_in_place(&s, buf)
-								  : close_smaller(&s, buf);
+	if (files[0]->out->far && us_far_keeps_head(files[0]->out->far))
+		err = close_in_place(&s, files[0], buf);
+	else
+		err = close_anew(&s, files, n, buf);
 	us_bits_deinit(&s.bits);
 	return err;
 }

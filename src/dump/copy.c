@@ -301,7 +301,7 @@ static void add_run(struct job *job, const struct us_keep *keep)
 static bool fill(struct job *job, uint64_t index)
 {
 	size_t pages = job->shared->chunk_pages;
-	uint64_t first = job->copy->first + index * pages;
+	uint64_t first = index * pages;
 	struct us_chunk *c = &job->chunk;
 	struct us_keep keep;
 
@@ -377,7 +377,7 @@ static void report(struct shared *shared)
 	const struct us_copy *copy = shared->copy;
 
 	us_progress_at(copy->progress, "pages",
-		       atomic_load(&shared->pages_done) * copy->core->page_bytes,
+		       (copy->before + atomic_load(&shared->pages_done)) * copy->core->page_bytes,
 		       copy->runs->pages * copy->core->page_bytes);
 }
 
@@ -439,8 +439,8 @@ static struct us_err *job_init(struct job *job, struct shared *shared, bool lead
 	struct us_chunk *c = &job->chunk;
 
 	*job = (struct job){ .shared = shared, .copy = copy, .leads = leads };
-	us_walk_init(&job->walk, copy->runs, copy->by_address, copy->bitmap_out, copy->bitmap_at,
-		     copy->core->max_pfn);
+	us_walk_init(&job->walk, copy->runs, copy->by_address, copy->part, copy->bitmap_out,
+		     copy->bitmap_at, copy->core->max_pfn);
 	job->arena = malloc((pages - 1) * n + us_page_pack_room(n));
 	job->page = malloc(n);
 	c->descs = malloc(pages * sizeof(*c->descs));
@@ -530,7 +530,7 @@ struct us_err *us_copy_run(struct us_copy *copy)
 	if (!jobs)
 		return us_err_nomem();
 	US_TRY(zero_sum(&shared));
-	shared.end = copy->count ? copy->first + copy->count : copy->runs->pages;
+	shared.end = copy->part.count ? copy->part.count : copy->runs->pages;
 	shared.has_sums = us_sum_note(copy->core) != NULL;
 	us_auto_init(&shared.pace, n);
 	if (!copy->every)

@@ -78,11 +78,16 @@ bool us_runs_next(struct us_runs_cursor *cursor, struct us_keep *ret);
 
 struct us_out;
 /* The kept pages as one sequence: tier by tier (or by address alone), then the tail, which is read
- * from bitmap 2 in the file. */
+ * from bitmap 2 in the file. Parts of it are a sequence of their own. */
+struct us_part {
+	uint64_t first, count;       /* ranks; count 0: all */
+	unsigned int tier, tier_end; /* by value: from one to before the other; tier_end 0: all */
+};
 struct us_walk {
 	struct us_runs_cursor cursor;
 	struct us_keep run; /* the run that seq is the first page of */
 	uint64_t seq;
+	struct us_part part;
 	unsigned int tier;
 	bool by_address, in_tail;
 	const struct us_out *out; /* of bitmap 2, if there is a tail */
@@ -91,7 +96,8 @@ struct us_walk {
 	uint64_t buf_pfn, buf_pfns;
 };
 void us_walk_init(struct us_walk *walk, const struct us_runs *runs, bool by_address,
-		  const struct us_out *out, uint64_t bitmap_at, uint64_t max_pfn);
+		  struct us_part part, const struct us_out *out, uint64_t bitmap_at,
+		  uint64_t max_pfn);
 /* The run at position at of the sequence (which never goes back), at most max pages of it. False
  * at the end or if bitmap 2 cannot be read. */
 bool us_walk_to(struct us_walk *walk, uint64_t at, uint64_t max, struct us_keep *ret);
@@ -192,7 +198,8 @@ struct us_copy {
 	unsigned int jobs;
 	bool by_address, ordered, raw; /* raw: all pages as they are, for ELF */
 	bool stored;                   /* pages of a kdump input as that holds them */
-	uint64_t first, count;         /* the part of the sequence to copy; count 0: all */
+	struct us_part part;           /* of the sequence */
+	uint64_t before;               /* pages copied before this part, for the progress */
 	unsigned int every;            /* > 1: only each such chunk, for an estimate */
 	uint64_t zero_offset;          /* of the page of zeros that stands in the file */
 	uint64_t deadline_ns;          /* CLOCK_MONOTONIC; 0 = none */
@@ -292,12 +299,18 @@ struct us_kdump_file {
 	struct us_head head;
 	uint64_t end;   /* of the data */
 	uint64_t limit; /* bytes that the file may have; UINT64_MAX: as many as fit */
+	uint64_t first; /* rank of its first page among those of the set */
 	uint64_t dropped;
+	/* while it is closed smaller */
+	uint64_t bitmaps_at, new_end; /* of what is written anew */
+	uint64_t need;                /* by that */
+	uint64_t room;                /* that there seems to be */
+	unsigned int tries;
 };
 /* All pages of bitmap 2 are there. */
 struct us_err *us_kdump_close(struct us_kdump_file *file) us_must_check;
-/* Some are not: bitmap 2 and table are written anew behind the data without them, and the header
- * turns to those. */
-struct us_err *us_kdump_close_smaller(struct us_kdump_file *file) us_must_check;
+/* Some are not, in one file of the set at least: bitmap 2 and table are written anew behind the
+ * data without them, and the headers turn to those. */
+struct us_err *us_kdump_close_smaller(struct us_kdump_file *const *files, size_t n) us_must_check;
 
 #endif

@@ -18,7 +18,6 @@ struct kdump {
 	struct us_copy copy;
 	atomic_uint_fast64_t end;     /* of the space that chunks have taken */
 	atomic_uint_fast64_t written; /* end of the highest chunk that is there */
-	uint64_t first;               /* rank of this file's first page */
 	bool split;
 };
 
@@ -97,7 +96,7 @@ static struct us_err *lay_out(struct kdump *k)
  */
 static struct us_err *put_slice(struct kdump *k, const uint8_t *p, uint64_t rank, uint64_t n)
 {
-	uint64_t from = k->file.at.table_at + (rank - k->first) * US_DESC_BYTES;
+	uint64_t from = k->file.at.table_at + (rank - k->file.first) * US_DESC_BYTES;
 	uint64_t end = from + n * US_DESC_BYTES;
 
 	while (end > from) {
@@ -153,46 +152,93 @@ static struct us_err *take(void *data, struct us_chunk *chunk)
 	return err;
 }
 
-static struct us_err *finish(struct kdump *k)
+static bool is_whole(const struct kdump *k)
 {
-	struct us_dump_result *result = k->job->result;
-	const char *stopped = atomic_load(&k->copy.stopped);
-
-	k->file.end = atomic_load(&k->written);
-	if (!stopped && !k->copy.stats.unreadable)
-		US_TRY(us_kdump_close(&k->file));
-	else if (k->split)
-		return us_err_new(US_ERR_NO_ROOM,
-				  "a split set cannot be closed without all its "
-				  "pages (%s)",
-				  stopped ? stopped : "memory that cannot be read");
-	else
-		US_TRY(us_kdump_close_smaller(&k->file));
-	result->stopped = stopped;
-	if (k->file.dropped > result->pages_unreadable)
-		result->pages_dropped = k->file.dropped - result->pages_unreadable;
-	result->complete = !stopped;
-	result->bytes_out += k->file.end;
-	return us_out_finish(k->file.out);
+	return !atomic_load(&k->copy.stopped) && !k->copy.stats.unreadable;
 }
 
-static struct us_err *copy_pages(struct kdump *k)
+static void prepare(struct kdump *k)
 {
-	US_TRY(lay_out(k));
 	k->copy = us_dump_copy(k->job);
-	k->copy.by_address = k->split;
-	k->copy.first = k->first;
-	k->copy.count = k->file.at.pages;
-	k->copy.ordered = k->file.out->far != NULL;
 	k->copy.zero_offset = k->file.at.data_at;
+	k->copy.ordered = k->file.out->far != NULL;
 	k->copy.bitmap_out = k->file.out;
 	k->copy.bitmap_at = k->file.at.bitmap2_at;
+	k->copy.part.first = k->file.first;
+	k->copy.part.count = k->split ? k->file.at.pages : 0;
 	k->copy.take = take;
 	k->copy.data = k;
-	if (k->file.at.pages)
-		US_TRY(us_copy_run(&k->copy));
-	us_dump_account(k->job, &k->copy);
-	return finish(k);
+}
+
+/* The files of a set take turns with each tier: whichever is full or late, the others have what is
+ * most valuable of theirs. */
+static struct us_err *copy_pages(struct set *set)
+{
+	unsigned int tiers = set->n > 1 ? US_TIERS : 1;
+	uint64_t done = 0;
+
+	for (unsigned int tier = 0; tier < tiers; tier++)
+		for (size_t i = 0; i < set->n; i++) {
+			struct kdump *k = &set->v[i];
+			uint64_t before = k->copy.stats.pages;
+
+			if (!k->file.at.pages || atomic_load(&k->copy.stopped))
+				continue;
+			k->copy.part.tier = tier;
+			k->copy.part.tier_end = tiers > 1 ? tier + 1 : US_TIERS;
+			k->copy.before = done;
+			US_TRY(us_copy_run(&k->copy));
+			done += k->copy.stats.pages - before;
+		}
+	return NULL;
+}
+
+static struct us_err *close_files(struct set *set)
+{
+	_us_free_ struct us_kdump_file **files = calloc(set->n, sizeof(struct us_kdump_file *));
+	struct us_dump_result *result = set->v->job->result;
+	uint64_t dropped = 0, wanted = 0;
+	bool whole = true;
+
+	if (!files)
+		return us_err_nomem();
+	for (size_t i = 0; i < set->n; i++) {
+		files[i] = &set->v[i].file;
+		files[i]->end = atomic_load(&set->v[i].written);
+		whole &= is_whole(&set->v[i]);
+	}
+	for (size_t i = 0; whole && i < set->n; i++)
+		US_TRY(us_kdump_close(files[i]));
+	if (whole)
+		return NULL;
+	US_TRY(us_kdump_close_smaller(files, set->n));
+	for (size_t i = 0; i < set->n; i++) {
+		wanted += files[i]->at.pages;
+		dropped += files[i]->dropped;
+	}
+	result->pages_kept = wanted - dropped;
+	if (dropped > result->pages_unreadable)
+		result->pages_dropped = dropped - result->pages_unreadable;
+	return NULL;
+}
+
+static struct us_err *finish(struct set *set)
+{
+	struct us_dump_result *result = set->v->job->result;
+
+	for (size_t i = 0; i < set->n; i++)
+		us_dump_account(set->v->job, &set->v[i].copy);
+	US_TRY(close_files(set));
+	for (size_t i = 0; i < set->n; i++) {
+		struct kdump *k = &set->v[i];
+
+		if (!result->stopped)
+			result->stopped = atomic_load(&k->copy.stopped);
+		result->bytes_out += k->file.end;
+		US_TRY(us_out_finish(k->file.out));
+	}
+	result->complete = !result->stopped;
+	return NULL;
 }
 
 /* The page with this rank. */
@@ -201,8 +247,8 @@ static uint64_t pfn_of(const struct kdump *k, uint64_t rank)
 	struct us_walk walk;
 	struct us_keep keep;
 
-	us_walk_init(&walk, &k->job->runs, true, k->file.out, k->file.at.bitmap2_at,
-		     k->file.at.max_pfn);
+	us_walk_init(&walk, &k->job->runs, true, (struct us_part){ 0 }, k->file.out,
+		     k->file.at.bitmap2_at, k->file.at.max_pfn);
 	return us_walk_to(&walk, rank, 1, &keep) ? keep.pfn : k->file.at.max_pfn;
 }
 
@@ -232,18 +278,21 @@ static struct us_err *run(struct set *set)
 		uint64_t next = all / set->n * (i + 1), end;
 
 		k->split = set->n > 1;
-		k->first = all / set->n * i;
+		k->file.first = all / set->n * i;
 		if (i + 1 == set->n)
 			next = all;
-		k->file.at.pages = next - k->first;
+		k->file.at.pages = next - k->file.first;
 		end = i + 1 < set->n ? pfn_of(k, next) : k->file.at.max_pfn;
 		if (k->split)
 			US_TRY(put_share(k, start, end));
 		start = end;
 	}
-	for (size_t i = 0; i < set->n; i++)
-		US_TRY(copy_pages(&set->v[i]));
-	return NULL;
+	for (size_t i = 0; i < set->n; i++) {
+		US_TRY(lay_out(&set->v[i]));
+		prepare(&set->v[i]);
+	}
+	US_TRY(copy_pages(set));
+	return finish(set);
 }
 
 struct us_err *us_dump_kdump_set(struct us_dump_job *job, struct us_out *outs, size_t n)

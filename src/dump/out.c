@@ -169,7 +169,7 @@ uint64_t us_out_room(const struct us_out *out)
 	struct rlimit size;
 	struct stat st;
 
-	if (!out->seekable)
+	if (!out->seekable || out->far)
 		return room;
 	if (!getrlimit(RLIMIT_FSIZE, &size) && size.rlim_cur != RLIM_INFINITY)
 		room = size.rlim_cur;

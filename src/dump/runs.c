@@ -144,11 +144,19 @@ bool us_runs_next(struct us_runs_cursor *cursor, struct us_keep *ret)
 }
 
 void us_walk_init(struct us_walk *walk, const struct us_runs *runs, bool by_address,
-		  const struct us_out *out, uint64_t bitmap_at, uint64_t max_pfn)
+		  struct us_part part, const struct us_out *out, uint64_t bitmap_at,
+		  uint64_t max_pfn)
 {
-	*walk = (struct us_walk){
-		.by_address = by_address, .out = out, .bitmap_at = bitmap_at, .max_pfn = max_pfn
-	};
+	*walk = (struct us_walk){ .part = part,
+				  .tier = part.tier,
+				  .by_address = by_address,
+				  .out = out,
+				  .bitmap_at = bitmap_at,
+				  .max_pfn = max_pfn };
+	if (!part.count)
+		walk->part.count = UINT64_MAX - part.first;
+	if (!part.tier_end)
+		walk->part.tier_end = US_TIERS;
 	walk->cursor.runs = runs;
 	walk->tail_pfn = runs->tail_pfn;
 	walk->tail_rank = runs->tail_rank;
@@ -191,22 +199,40 @@ static bool tail_next(struct us_walk *walk)
 	return true;
 }
 
+/* What of the run belongs to the part. */
+static bool clip(struct us_walk *walk)
+{
+	struct us_keep *run = &walk->run;
+	uint64_t from = run->rank > walk->part.first ? run->rank : walk->part.first;
+	uint64_t end = run->rank + run->count, stop = walk->part.first + walk->part.count;
+
+	end = end < stop ? end : stop;
+	run->pfn += from - run->rank;
+	run->rank = from;
+	run->count = end > from ? end - from : 0;
+	return run->count;
+}
+
 static bool next_run(struct us_walk *walk)
 {
 	walk->seq += walk->run.count;
 	walk->run.count = 0;
 	while (!walk->in_tail) {
 		if (us_runs_next(&walk->cursor, &walk->run)) {
-			if (walk->by_address || walk->run.tier == walk->tier)
+			if ((walk->by_address || walk->run.tier == walk->tier) && clip(walk))
 				return true;
 			walk->run.count = 0;
 			continue;
 		}
 		walk->cursor = (struct us_runs_cursor){ .runs = walk->cursor.runs };
-		if (walk->by_address || ++walk->tier == US_TIERS)
+		if (walk->by_address || ++walk->tier >= walk->part.tier_end)
 			walk->in_tail = true;
 	}
-	return tail_next(walk);
+	while (walk->part.tier_end == US_TIERS && tail_next(walk))
+		if (clip(walk))
+			return true;
+	walk->run.count = 0;
+	return false;
 }
 
 bool us_walk_to(struct us_walk *walk, uint64_t at, uint64_t max, struct us_keep *ret)

@@ -192,7 +192,7 @@ static void test_walk_goes_tier_by_tier(void **state)
 	us_runs_add(&runs, 200, 4, 2);
 	us_runs_end(&runs);
 	assert_int_equal(runs.n_runs, 3);
-	us_walk_init(&walk, &runs, false, NULL, 0, 1000);
+	us_walk_init(&walk, &runs, false, (struct us_part){ 0 }, NULL, 0, 1000);
 	assert_true(us_walk_to(&walk, 0, 2, &keep));
 	assert_true(keep.pfn == 100 && keep.count == 2 && keep.rank == 10);
 	assert_true(us_walk_to(&walk, 2, 9, &keep));
@@ -202,7 +202,7 @@ static void test_walk_goes_tier_by_tier(void **state)
 	assert_true(us_walk_to(&walk, 13, 100, &keep));
 	assert_true(keep.pfn == 200 && keep.count == 4 && keep.rank == 13);
 	assert_false(us_walk_to(&walk, 17, 1, &keep));
-	us_walk_init(&walk, &runs, true, NULL, 0, 1000);
+	us_walk_init(&walk, &runs, true, (struct us_part){ 0 }, NULL, 0, 1000);
 	assert_true(us_walk_to(&walk, 0, 100, &keep));
 	assert_true(keep.pfn == 10 && keep.count == 10);
 	us_runs_deinit(&runs);

@@ -290,12 +290,12 @@ static inline uint64_t file_size(const char *path)
 	return (uint64_t)st.st_size;
 }
 
-/* If any page of the users' is in that takes room, all that are more valuable are. */
-static inline void check_order_of_value(const struct us_vmcore *core)
+/* If any page of the users' is in that takes room, all that are more valuable are; of [from, end). */
+static inline void check_order_in(const struct us_vmcore *core, uint64_t from, uint64_t end)
 {
 	bool user = false, all = true;
 
-	for (uint64_t pfn = LOW; pfn < HIGH + HIGH_N; pfn++) {
+	for (uint64_t pfn = from; pfn < end; pfn++) {
 		bool in = us_vmcore_page_state(core, pfn) == US_PAGE_PRESENT;
 
 		if (!is_memory(pfn))
@@ -304,6 +304,11 @@ static inline void check_order_of_value(const struct us_vmcore *core)
 		all &= class_of(pfn) != US_CLASS_PROTECTED || in;
 	}
 	assert_true(all || !user);
+}
+
+static inline void check_order_of_value(const struct us_vmcore *core)
+{
+	check_order_in(core, LOW, HIGH + HIGH_N);
 }
 
 #endif
