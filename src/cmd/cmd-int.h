@@ -186,6 +186,9 @@ int us_cmd_json(json_object *obj, int status);
 /* The bash completion for all commands, and the OPTIONS section of a command's manual page. */
 void us_complete_bash(FILE *f, const struct us_cmd *const *commands);
 void us_options_scd(FILE *f, const struct us_cmd *cmd);
+/* The configuration's keys as the sample file and as a manual page's section. */
+void us_config_sample(FILE *f);
+void us_config_scd(FILE *f);
 /* Of the drop-in names only the tables are used: see us_compat_kexec() and the like. */
 extern const struct us_cmd us_cmd_kexec, us_cmd_makedumpfile, us_cmd_vmcore_dmesg;
 

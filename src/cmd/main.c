@@ -82,6 +82,14 @@ static bool dump(const char *word)
 		us_complete_bash(stdout, commands);
 		return true;
 	}
+	if (!strcmp(word, "--dump-config-sample")) {
+		us_config_sample(stdout);
+		return true;
+	}
+	if (!strcmp(word, "--dump-config")) {
+		us_config_scd(stdout);
+		return true;
+	}
 	if (!strcmp(word, "--dump-rules")) {
 		us_report_rules_scd(stdout);
 		return true;

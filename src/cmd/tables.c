@@ -2,9 +2,11 @@
 /*
  * What the build makes from the option tables: the bash completion (commands, options, files,
  * directories and the words that an option takes) and the OPTIONS sections of the manual pages
- * (scdoc(5)). It runs no command.
+ * (scdoc(5)); and from the configuration's keys: the sample file and their manual page. It runs no
+ * command.
  */
 #include "cmd/cmd-int.h"
+#include "crash/crash.h"
 
 #include <string.h>
 
@@ -132,4 +134,56 @@ void us_options_scd(FILE *f, const struct us_cmd *cmd)
 		fputs(".\n\n", f);
 	}
 	fputs("*-h*, *--help*\n\tShow the options and end.\n", f);
+}
+
+/* help as comment lines of at most 80 columns. */
+static void put_comment(FILE *f, const char *help)
+{
+	const size_t room = 78;
+
+	while (strlen(help) > room) {
+		size_t n = room;
+
+		while (n && help[n] != ' ')
+			n--;
+		fprintf(f, "# %.*s\n", (int)n, help);
+		help += n + 1;
+	}
+	fprintf(f, "# %s\n", help);
+}
+
+void us_config_sample(FILE *f)
+{
+	const struct us_crash_key *k;
+
+	fputs("# Configuration of understudy; see understudy.conf(5). Each key is shown with its\n"
+	      "# default, so that nothing here needs an edit. \"#\" begins a comment at the start\n"
+	      "# of a line or after white space. The change counts from the next understudy arm.\n",
+	      f);
+	for (size_t i = 0; (k = us_crash_key_at(i)); i++) {
+		fputc('\n', f);
+		put_comment(f, k->help);
+		fprintf(f, "#%s = %s\n", k->name, *k->fallback ? k->fallback : k->values);
+	}
+}
+
+void us_config_scd(FILE *f)
+{
+	const struct us_crash_key *k;
+
+	for (size_t i = 0; (k = us_crash_key_at(i)); i++) {
+		fprintf(f, "*%s* = _", k->name);
+		put_scd(f, k->values);
+		fputs("_\n\t", f);
+		put_scd(f, k->help);
+		fputs(". ", f);
+		if (*k->fallback) {
+			fputs("The default is _", f);
+			put_scd(f, k->fallback);
+			fputs("_.", f);
+		} else {
+			fputs("It is not set by default.", f);
+		}
+		fputs("\n\n", f);
+	}
 }

@@ -676,7 +676,8 @@ static struct us_err *device_target(struct import *im, const struct value *v, co
 	for (const char *c = v->value; *c; c++) /* LABEL="x" is written without quotes in fstab */
 		if (*c != '"')
 			us_text_put(&device, c, 1);
-	if (!device.s || device.failed)
+	us_text_put(&device, "", 0);
+	if (device.failed)
 		return us_err_nomem();
 	mount = mount_point(im, device.s);
 	if (!mount)
