@@ -19,6 +19,7 @@
 static const struct us_target_ops *const kinds[US_TARGET_KINDS] = {
 	[US_TARGET_DIR] = &us_target_dir,
 	[US_TARGET_RAW] = &us_target_raw,
+	[US_TARGET_SSH] = &us_target_ssh,
 };
 
 uint64_t us_target_now_ns(void)
