@@ -71,7 +71,8 @@ struct us_err *us_crash_import(int root_fd, struct us_pool *pool, const char **r
 /* ---- walk.c: from a target to the devices and modules below it, by /sys, /proc/mounts, device
  * mapper and md, all below root_fd where they are files ---- */
 struct us_wanted_module {
-	const char *name;   /* a module's name or an alias ("fs-ext4", "pci:v00001AF4d...") */
+	const char *name;   /* a module's name or an alias ("fs-ext4", "virtio_blk") */
+	const char *alias;  /* tried where the name is not known ("pci:v00001AF4d..."), or NULL */
 	const char *reason; /* "virtio1, on the way to vda1" */
 	int target;         /* index of the only target that needs it; -1: several or all */
 	bool optional;      /* a help at best: nobody is told if it is not there */
