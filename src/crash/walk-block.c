@@ -69,7 +69,7 @@ struct us_err *us_walk_device_add(struct us_walk *walk, const char *sys,
 }
 
 /* Why a disk is none that a capture kernel of this machine finds again by itself; NULL: it is one. */
-static const char *foreign(struct us_walk *walk, const char *sys)
+static const char *foreign(const char *sys)
 {
 	static const struct {
 		const char *prefix, *why;
@@ -118,7 +118,7 @@ static struct us_err *nvme_shared(struct us_walk *walk, const char *subsystem)
 
 struct us_err *us_walk_disk(struct us_walk *walk, const char *sys)
 {
-	const char *why = foreign(walk, sys);
+	const char *why = foreign(sys);
 	char *up = us_pool_strdup(walk->pool, sys);
 
 	if (!up)

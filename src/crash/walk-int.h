@@ -39,8 +39,8 @@ struct us_walk {
 	const struct us_crash_config *config;
 	const struct us_walk_sources *sources;
 	struct us_walk_result *out;
-	struct us_pool *pool;              /* out's */
-	struct us_recipe_device *devices;  /* of out, while it grows */
+	struct us_pool *pool;                        /* out's */
+	struct us_recipe_device *devices;            /* of out, while it grows */
 	const char *device_sys[US_WALK_DEVICES_MAX]; /* "sys/devices/.../vda1" of each */
 	struct us_wanted_module *modules;
 	struct us_recipe_net *nets;
@@ -71,16 +71,16 @@ struct us_err *us_mount_find(struct us_bytes mountinfo, const char *path, struct
 
 /* ---- walk-marks.c ---- */
 enum us_mark_use { /* what is expected on a device */
-	US_MARK_NONE,
-	US_MARK_EXT,
-	US_MARK_XFS,
-	US_MARK_BTRFS,
-	US_MARK_LVM,
-	US_MARK_LUKS,
-	US_MARK_MD,   /* a member */
-	US_MARK_RAW,  /* our own mark */
-	US_MARK_DISK, /* the table of partitions */
-	US_MARK_USES
+		   US_MARK_NONE,
+		   US_MARK_EXT,
+		   US_MARK_XFS,
+		   US_MARK_BTRFS,
+		   US_MARK_LVM,
+		   US_MARK_LUKS,
+		   US_MARK_MD,   /* a member */
+		   US_MARK_RAW,  /* our own mark */
+		   US_MARK_DISK, /* the table of partitions */
+		   US_MARK_USES
 };
 /* Read what makes the device known; detail: of MD, the metadata version "1.2". */
 struct us_err *us_walk_marks(struct us_walk *walk, const char *sys, enum us_mark_use use,

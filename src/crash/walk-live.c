@@ -80,9 +80,11 @@ static struct us_err *dm_table(void *data, unsigned int major, unsigned int mino
 
 static unsigned int prefix_of(const struct sockaddr *mask)
 {
-	const uint8_t *p = mask->sa_family == AF_INET
-				   ? (const uint8_t *)&((const struct sockaddr_in *)(const void *)mask)->sin_addr
-				   : (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)mask)->sin6_addr;
+	const uint8_t *p =
+		mask->sa_family == AF_INET
+			? (const uint8_t *)&((const struct sockaddr_in *)(const void *)mask)->sin_addr
+			: (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)mask)
+				  ->sin6_addr;
 	unsigned int bits = 0;
 
 	for (size_t i = 0; i < (mask->sa_family == AF_INET ? 4 : 16); i++)

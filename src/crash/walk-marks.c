@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Bytes by which a device is known again whatever its name is then: UUIDs of file systems (ext4,
- * xfs, btrfs: Linux 6.12 fs/ext4/ext4.h, fs/xfs/libxfs/xfs_format.h, include/uapi/linux/btrfs_tree.h),
- * LVM's label and physical volume UUID, LUKS headers, md's superblock (include/uapi/linux/raid/md_p.h),
- * our own mark, the disk's identifier in GPT or MBR. Offsets only: nothing here interprets them.
+ * xfs, btrfs: Linux 6.12 fs/ext4/ext4.h, fs/xfs/libxfs/xfs_format.h,
+ * include/uapi/linux/btrfs_tree.h), LVM's label and physical volume UUID, LUKS headers, md's
+ * superblock (include/uapi/linux/raid/md_p.h), our own mark, the disk's identifier in GPT or MBR.
+ * Offsets only: nothing here interprets them.
  */
 #include "base/cleanup.h"
 #include "crash/walk-int.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -16,11 +18,11 @@
 
 struct mark_row {
 	enum us_mark_use use;
-	uint64_t at;        /* of the bytes that must be there */
-	const char *magic;  /* what they must be */
+	uint64_t at;       /* of the bytes that must be there */
+	const char *magic; /* what they must be */
 	uint8_t magic_bytes;
-	uint64_t id;        /* of the identifier */
-	uint8_t id_bytes;   /* 0: none */
+	uint64_t id;      /* of the identifier */
+	uint8_t id_bytes; /* 0: none */
 };
 /* All rows of a use must hold; LVM's label may stand in any of the first four sectors, LUKS and the
  * disk's table come in two kinds: of these one is enough. */
@@ -104,8 +106,8 @@ static struct us_err *marks_by_row(struct us_walk *walk, int fd, enum us_mark_us
 	return us_err_new(US_ERR_NOT_FOUND, "no %s on it", use_names[use]);
 }
 
-/* Where md's superblock of a version stands on a device of that many bytes; version 0.90 has another
- * layout and is told by the caller. */
+/* Where md's superblock of a version stands on a device of that many bytes; version 0.90 has
+ * another layout and is told by the caller. */
 static bool md_super_at(const char *version, uint64_t bytes, uint64_t *ret)
 {
 	if (!strcmp(version, "1.2"))
@@ -132,7 +134,7 @@ static struct us_err *marks_of_md(struct us_walk *walk, int fd, const char *vers
 	if (memcmp(super, magic, sizeof(magic)) != 0)
 		return us_err_new(US_ERR_NOT_FOUND, "no md superblock at %" PRIu64, at);
 	US_TRY(mark_add(walk, device, at, super, sizeof(magic)));
-	US_TRY(mark_add(walk, device, at + 16, super + 16, 16));    /* of the array */
+	US_TRY(mark_add(walk, device, at + 16, super + 16, 16));  /* of the array */
 	return mark_add(walk, device, at + 168, super + 168, 16); /* of the member */
 }
 

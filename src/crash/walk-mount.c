@@ -62,9 +62,8 @@ static struct us_err *line_parse(struct us_bytes line, struct us_pool *pool, str
 	ret->type = unescaped(pool, words[6]);
 	ret->source = unescaped(pool, words[7]);
 	ret->options = unescaped(pool, words[8]);
-	return ret->options && ret->source && ret->type && ret->point && ret->root
-		       ? NULL
-		       : us_err_nomem();
+	return ret->options && ret->source && ret->type && ret->point && ret->root ? NULL
+										   : us_err_nomem();
 }
 
 /* How much of path the mount point covers; 0 if path is not below it. */

@@ -48,10 +48,8 @@ static struct us_err *stack_read(struct us_walk *walk, const char *sys, struct s
 static const struct {
 	const char *type, *module; /* NULL: part of dm-mod */
 } dm_types[] = {
-	{ "linear", NULL },
-	{ "striped", NULL },
-	{ "thin", "dm-thin-pool" },
-	{ "thin-pool", "dm-thin-pool" },
+	{ "linear", NULL },         { "striped", NULL },
+	{ "thin", "dm-thin-pool" }, { "thin-pool", "dm-thin-pool" },
 	{ "crypt", "dm-crypt" },
 };
 

@@ -69,8 +69,7 @@ static struct us_err *fs_part(struct us_walk *walk, const struct us_mount *mount
 	*ret_options = "";
 	if (!strcmp(mount->type, "xfs") && (option_value(walk, mount->options, "logdev") ||
 					    option_value(walk, mount->options, "rtdev")))
-		return us_err_new(US_ERR_UNSUPPORTED,
-				  "xfs with its log or data on another device");
+		return us_err_new(US_ERR_UNSUPPORTED, "xfs with its log or data on another device");
 	if (strcmp(mount->type, "btrfs") != 0 || !subvol)
 		return NULL;
 	size_t n = strcmp(subvol, "/") ? strlen(subvol) : 0;
@@ -123,7 +122,7 @@ static struct us_err *walk_dir(struct us_walk *walk, struct us_recipe_target *ta
 {
 	_us_blob_deinit_ struct us_blob text = { 0 };
 	struct us_mount mount = { 0 };
-	const char *path, *root, *sys;
+	const char *path, *root, *sys = NULL;
 	size_t i;
 
 	US_TRY(real_dir(walk, target->spec.path, &path));
@@ -140,14 +139,14 @@ static struct us_err *walk_dir(struct us_walk *walk, struct us_recipe_target *ta
 	US_TRY(fs_part(walk, &mount, &root, &target->fs_options));
 	US_TRY(mount_device(walk, &mount, &sys));
 	US_TRY(us_walk_block(walk, sys, file_systems[i].use, NULL, 0, &target->device));
-	char *alias = us_pool_format(walk->pool, "fs-%s", mount.type);
+	const char *alias = us_pool_format(walk->pool, "fs-%s", mount.type);
 	if (!alias)
 		return us_err_nomem();
-	US_TRY(us_walk_want(walk, alias, NULL, false, "the file system of %s", mount.point));
+	US_TRY(us_walk_want(walk, mount.type, alias, false, "the file system of %s", mount.point));
 	const char *rest = path + (strcmp(mount.point, "/") ? strlen(mount.point) : 0);
 	target->fs = mount.type;
-	target->spec.path = us_pool_format(walk->pool, "%s%s",
-					   strcmp(root, "/") ? root : "", *rest ? rest : "/");
+	target->spec.path = us_pool_format(walk->pool, "%s%s", strcmp(root, "/") ? root : "",
+					   *rest ? rest : "/");
 	return target->spec.path ? NULL : us_err_nomem();
 }
 
@@ -164,8 +163,8 @@ static struct us_err *walk_raw(struct us_walk *walk, struct us_recipe_target *ta
 static struct us_err *spec_copy(struct us_pool *pool, const struct us_target_spec *from,
 				struct us_target_spec *ret)
 {
-	const char **texts[] = { &ret->text,     &ret->path,	  &ret->host,   &ret->port,
-				 &ret->user,     &ret->share,	  &ret->options, &ret->identity,
+	const char **texts[] = { &ret->text,        &ret->path,   &ret->host,        &ret->port,
+				 &ret->user,        &ret->share,  &ret->options,     &ret->identity,
 				 &ret->known_hosts, &ret->region, &ret->credentials, &ret->ca };
 
 	*ret = *from;

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a capture image was made from, as lines "KIND<tab>NAME<tab>VALUE": files with their hashes,
+ * devices, interfaces, targets, releases, the configuration. Whether an image is stale is a
+ * comparison of what these lines say with what is so now; dates are never looked at.
+ */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "crash/build-int.h"
+#include "crash/walk-int.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+#define LINES_MAX 8192
+
+struct line {
+	const char *kind, *name, *value;
+};
+struct lines {
+	struct us_pool *pool;
+	struct line *all;
+	size_t n;
+};
+
+struct us_err *us_manifest_hash(struct us_bytes bytes, char ret[65])
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+
+	if (!EVP_Digest(bytes.p, bytes.n, hash, &n, EVP_sha256(), NULL) || n != 32)
+		return us_err_new(US_ERR_UNSUPPORTED, "SHA-256 is not available");
+	for (unsigned int i = 0; i < n; i++)
+		snprintf(ret + (size_t)i * 2, 3, "%02x", hash[i]);
+	return NULL;
+}
+
+static struct us_err *line_add(struct lines *lines, const char *kind, const char *name,
+			       const char *fmt, ...) us_must_check us_printf(4, 5);
+static struct us_err *line_add(struct lines *lines, const char *kind, const char *name,
+			       const char *fmt, ...)
+{
+	_us_text_deinit_ struct us_text text = { 0 };
+	struct line *line = &lines->all[lines->n];
+	va_list ap;
+
+	if (lines->n == LINES_MAX)
+		return us_err_new(US_ERR_NO_ROOM, "a manifest of more than %d lines", LINES_MAX);
+	va_start(ap, fmt);
+	us_text_vadd(&text, fmt, ap);
+	va_end(ap);
+	line->kind = kind;
+	line->name = us_pool_strdup(lines->pool, name);
+	char *value = us_pool_strdup(lines->pool, text.s ? text.s : "");
+	if (text.failed || !line->name || !value)
+		return us_err_nomem();
+	for (char *p = value; *p; p++) /* one line each */
+		if (*p == '\n' || *p == '\t')
+			*p = ' ';
+	line->value = value;
+	lines->n++;
+	return NULL;
+}
+
+static void add_list(struct us_text *text, const char *what, const char *const *list)
+{
+	for (; list && *list; list++)
+		us_text_add(text, " %s=%s", what, *list);
+}
+
+static void add_word(struct us_text *text, const char *what, const char *value)
+{
+	if (value && *value)
+		us_text_add(text, " %s=%s", what, value);
+}
+
+static struct us_err *device_line(struct lines *lines, const struct us_recipe_device *d)
+{
+	static const char *const kinds[] = {
+		[US_DEVICE_FOUND] = "disk", [US_DEVICE_DM] = "device-mapper", [US_DEVICE_MD] = "md"
+	};
+	_us_text_deinit_ struct us_text text = { 0 };
+
+	us_text_add(&text, "%s %" PRIu64 " bytes", kinds[d->kind], d->bytes);
+	for (size_t i = 0; i < d->n_marks; i++) {
+		us_text_add(&text, " mark=%" PRIu64 ":", d->marks[i].at);
+		for (size_t k = 0; k < d->marks[i].bytes.n; k++)
+			us_text_add(&text, "%02x", d->marks[i].bytes.p[k]);
+	}
+	add_word(&text, "uuid", d->uuid);
+	add_list(&text, "table", d->table);
+	add_list(&text, "member", d->members);
+	if (d->kind == US_DEVICE_MD)
+		us_text_add(&text, " metadata=%u.%u", d->md_major, d->md_minor);
+	add_word(&text, "lvm", d->lvm_hash);
+	return text.failed ? us_err_nomem() : line_add(lines, "device", d->name, "%s", text.s);
+}
+
+static struct us_err *net_line(struct lines *lines, const struct us_recipe_net *net)
+{
+	_us_text_deinit_ struct us_text text = { 0 };
+
+	us_text_add(&text, "mac=%s", net->mac ? net->mac : "");
+	add_word(&text, "address", net->address);
+	add_word(&text, "gateway", net->gateway);
+	add_list(&text, "nameserver", net->nameservers);
+	return text.failed ? us_err_nomem()
+			   : line_add(lines, "interface", net->name ? net->name : "", "%s", text.s);
+}
+
+static struct us_err *target_line(struct lines *lines, const struct us_recipe_target *t,
+				  const char *problem)
+{
+	_us_text_deinit_ struct us_text text = { 0 };
+
+	us_text_add(&text, "%s", us_target_kind_name(t->spec.kind));
+	add_word(&text, "cannot be used", problem);
+	if (!problem) {
+		add_word(&text, "device", t->device);
+		add_word(&text, "fs", t->fs);
+		add_word(&text, "options", t->fs_options);
+		add_word(&text, "path", t->spec.path);
+	}
+	return text.failed ? us_err_nomem() : line_add(lines, "target", t->spec.text, "%s", text.s);
+}
+
+/* The lines that are no files. */
+static struct us_err *facts_lines(const struct us_manifest_facts *facts, struct lines *lines)
+{
+	const struct us_walk_result *walk = facts->walk;
+
+	US_TRY(line_add(lines, "running kernel", "release", "%s", facts->host->release.v));
+	US_TRY(line_add(lines, "capture kernel", "release", "%s", facts->capture_release));
+	US_TRY(line_add(lines, "modules", "directory", "%s", facts->modules_dir));
+	US_TRY(line_add(lines, "configuration", "path", "%s",
+			facts->config->path ? facts->config->path : ""));
+	for (size_t i = 0; i < walk->n_devices; i++)
+		US_TRY(device_line(lines, &walk->devices[i]));
+	for (size_t i = 0; i < walk->n_nets; i++)
+		US_TRY(net_line(lines, &walk->nets[i]));
+	for (size_t i = 0; i < walk->n_targets; i++)
+		US_TRY(target_line(lines, &walk->targets[i], walk->problems[i]));
+	for (size_t i = 0; i < walk->n_modules; i++)
+		US_TRY(line_add(lines, "wanted", walk->modules[i].name, "%s",
+				walk->modules[i].reason));
+	return NULL;
+}
+
+static struct us_err *lines_init(struct us_pool *pool, struct lines *ret)
+{
+	ret->pool = pool;
+	ret->n = 0;
+	ret->all = us_pool_array(pool, LINES_MAX, sizeof(*ret->all));
+	return ret->all ? NULL : us_err_nomem();
+}
+
+struct us_err *us_manifest_write(const struct us_manifest_facts *facts,
+				 const struct us_capture_file *files, size_t n_files,
+				 struct us_pool *pool, const char **ret)
+{
+	_us_text_deinit_ struct us_text text = { 0 };
+	struct lines lines;
+
+	US_TRY(lines_init(pool, &lines));
+	for (size_t i = 0; i < n_files; i++)
+		if (files[i].source)
+			US_TRY(line_add(&lines, "file", files[i].source, "%s %" PRIu64 " %s",
+					files[i].hash, files[i].bytes, files[i].path));
+	US_TRY(facts_lines(facts, &lines));
+	for (size_t i = 0; i < lines.n; i++)
+		us_text_add(&text, "%s\t%s\t%s\n", lines.all[i].kind, lines.all[i].name,
+			    lines.all[i].value);
+	*ret = text.failed ? NULL : us_pool_strdup(pool, text.s ? text.s : "");
+	return *ret ? NULL : us_err_nomem();
+}
+
+/* ---- is it stale? ---- */
+static struct us_err *parse(const char *manifest, struct us_pool *pool, struct lines *ret)
+{
+	char *text = us_pool_strdup(pool, manifest);
+	size_t number = 0;
+
+	US_TRY(lines_init(pool, ret));
+	if (!text)
+		return us_err_nomem();
+	for (char *line; (line = strtok_r(text, "\n", &text));) {
+		char *name = strchr(line, '\t'), *value = name ? strchr(name + 1, '\t') : NULL;
+
+		number++;
+		if (!value || ret->n == LINES_MAX)
+			return us_err_new(US_ERR_BAD_DATA,
+					  "manifest, line %zu: no kind, name, value", number);
+		*name = *value = '\0';
+		ret->all[ret->n++] = (struct line){ line, name + 1, value + 1 };
+	}
+	return NULL;
+}
+
+static const struct line *find(const struct lines *lines, const struct line *like)
+{
+	for (size_t i = 0; i < lines->n; i++)
+		if (!strcmp(lines->all[i].kind, like->kind) &&
+		    !strcmp(lines->all[i].name, like->name))
+			return &lines->all[i];
+	return NULL;
+}
+
+struct changes {
+	struct us_pool *pool;
+	const char **all;
+	size_t n;
+};
+
+static struct us_err *change_add(struct changes *changes, const char *fmt, ...)
+	us_must_check us_printf(2, 3);
+static struct us_err *change_add(struct changes *changes, const char *fmt, ...)
+{
+	_us_text_deinit_ struct us_text text = { 0 };
+	va_list ap;
+
+	if (changes->n == LINES_MAX)
+		return NULL;
+	va_start(ap, fmt);
+	us_text_vadd(&text, fmt, ap);
+	va_end(ap);
+	changes->all[changes->n] = text.failed ? NULL : us_pool_strdup(changes->pool, text.s);
+	return changes->all[changes->n++] ? NULL : us_err_nomem();
+}
+
+static struct us_err *file_compare(const struct line *line, struct changes *changes)
+{
+	_us_blob_deinit_ struct us_blob file = { 0 };
+	char hash[65];
+	_us_err_free_ struct us_err *err = us_file_map(line->name, &file);
+
+	if (err && err->code == US_ERR_NOT_FOUND)
+		return change_add(changes, "%s is gone", line->name);
+	if (err)
+		return change_add(changes, "%s: %s", line->name, err->text);
+	US_TRY(us_manifest_hash(us_blob_bytes(&file), hash));
+	return strncmp(line->value, hash, 64) != 0
+		       ? change_add(changes, "%s has changed", line->name)
+		       : NULL;
+}
+
+static struct us_err *compare(const struct lines *then, const struct lines *now,
+			      struct changes *changes)
+{
+	for (size_t i = 0; i < then->n; i++) {
+		const struct line *old = &then->all[i], *line = find(now, old);
+
+		if (!strcmp(old->kind, "file")) {
+			US_TRY(file_compare(old, changes));
+			continue;
+		}
+		if (!line)
+			US_TRY(change_add(changes, "%s %s is no longer needed (%s)", old->kind,
+					  old->name, old->value));
+		else if (strcmp(line->value, old->value) != 0)
+			US_TRY(change_add(changes, "%s %s: was %s, is %s", old->kind, old->name,
+					  old->value, line->value));
+	}
+	for (size_t i = 0; i < now->n; i++)
+		if (!find(then, &now->all[i]))
+			US_TRY(change_add(changes, "%s %s is new (%s)", now->all[i].kind,
+					  now->all[i].name, now->all[i].value));
+	return NULL;
+}
+
+static const char *value_of(const struct lines *lines, const char *kind, const char *name)
+{
+	const struct line *line = find(lines, &(struct line){ kind, name, NULL });
+
+	return line ? line->value : "";
+}
+
+struct us_err *us_manifest_stale_with(const struct us_host *host,
+				      const struct us_walk_sources *sources, const char *manifest,
+				      struct us_pool *pool, const char *const **ret)
+{
+	_us_crash_config_free_ struct us_crash_config *config = NULL;
+	struct us_walk_result *walk = NULL;
+	struct changes changes = { .pool = pool };
+	struct lines then, now;
+
+	US_TRY(parse(manifest, pool, &then));
+	US_TRY(lines_init(pool, &now));
+	changes.all = us_pool_array(pool, LINES_MAX + 1, sizeof(*changes.all));
+	if (!changes.all)
+		return us_err_nomem();
+	const char *path = value_of(&then, "configuration", "path");
+	US_TRY(us_crash_config_read(host->root_fd, *path ? path : NULL, &config));
+	US_TRY(us_walk_with(host, config, sources, &walk));
+	struct us_manifest_facts facts = {
+		.walk = walk,
+		.config = config,
+		.host = host,
+		.capture_release = value_of(&then, "capture kernel", "release"),
+		.modules_dir = value_of(&then, "modules", "directory"),
+	};
+	struct us_err *err = facts_lines(&facts, &now);
+	if (!err)
+		err = compare(&then, &now, &changes);
+	us_walk_result_free(walk);
+	if (err)
+		return err;
+	*ret = changes.all;
+	return NULL;
+}
+
+struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest,
+				 struct us_pool *pool, const char *const **ret)
+{
+	struct us_err *err =
+		us_manifest_stale_with(host, &us_walk_sources_live, manifest, pool, ret);
+
+	return err ? us_err_wrap(err, "what is armed and what is so now") : NULL;
+}
