@@ -214,7 +214,7 @@ struct pruning {
 	const struct us_keep_policy *policy;
 	struct us_saved *saved;
 	size_t n, left;
-	uint64_t bytes; /* of those left */
+	uint64_t bytes, gone; /* of those left and of those deleted */
 	uint64_t need;
 };
 
@@ -230,6 +230,8 @@ static bool holds(struct pruning *p)
 	if (!us_add(p->need, k->min_free, &want))
 		want = UINT64_MAX;
 	err = us_target_free_bytes(p->target, &room);
+	if (!err && k->dry_run && !us_add(room, p->gone, &room))
+		room = UINT64_MAX;
 	return err || room >= want;
 }
 
@@ -266,10 +268,12 @@ struct us_err *us_target_prune(struct us_target *target, const struct us_keep_po
 
 		if (!victim)
 			break;
-		US_TRY(us_target_remove(target, victim->crash));
+		if (!policy->dry_run)
+			US_TRY(us_target_remove(target, victim->crash));
 		removed[n++] = victim->crash;
 		p.left--;
 		p.bytes -= victim->bytes;
+		p.gone += victim->bytes;
 		victim->crash = NULL;
 	}
 	*ret_removed = removed;

@@ -123,6 +123,7 @@ struct us_keep_policy {
 	unsigned int max_crashes;     /* 0 = any number */
 	uint64_t max_bytes, min_free; /* 0 = no limit */
 	bool may_prune;               /* false: nothing is ever deleted */
+	bool dry_run;                 /* only tell what would be */
 };
 /* Delete the oldest saved crashes until the policy holds and need bytes are free. Incomplete ones
  * first, the newest never. *ret_removed: their names, NULL-terminated. That it was not enough is no

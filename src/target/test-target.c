@@ -149,6 +149,15 @@ static void test_a_directory_lists_and_prunes_the_oldest(void **state)
 	assert_null(us_target_prune(t, &keep, 0, &pool, &removed));
 	assert_null(removed[0]);
 	keep.may_prune = true;
+	keep.dry_run = true;
+	assert_null(us_target_prune(t, &keep, 0, &pool, &removed));
+	assert_string_equal(removed[0], B);
+	assert_null(removed[1]);
+	assert_null(us_target_prune(t, &keep, UINT64_MAX, &pool, &removed));
+	assert_string_equal(removed[1], A);
+	assert_null(us_target_list(t, &pool, &s, &n));
+	assert_int_equal(n, 3);
+	keep.dry_run = false;
 	assert_null(us_target_prune(t, &keep, 0, &pool, &removed));
 	assert_string_equal(removed[0], B);
 	assert_null(removed[1]);
