@@ -148,6 +148,62 @@ static void test_by_value_or_by_address_an_elf_core_is_the_same(void **state)
 	check_dump(w, path, 1);
 }
 
+/* What comes after half of the time is not looked at any more. */
+static struct us_err *slow_scan(void *data, us_run_fn fn, void *fn_data,
+				struct us_progress *progress, struct us_scan *ret)
+{
+	(void)data;
+	(void)progress;
+	(void)ret;
+	for (uint64_t pfn = LOW; pfn < HIGH + HIGH_N; pfn++) {
+		struct us_run run = { .pfn = pfn, .count = 1, .class = class_of(pfn) };
+
+		if (pfn == HIGH)
+			usleep(1100000);
+		if (is_memory(pfn))
+			US_TRY(fn(fn_data, &run));
+	}
+	return NULL;
+}
+
+static void test_a_scan_that_takes_too_long_is_ended(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 31, US_PAGE_LZO, 1);
+	struct us_dump_result r;
+	char path[128];
+
+	name(w, "slow", path);
+	wish.deadline_s = 2;
+	for (unsigned int f = US_DUMP_KDUMP; f <= US_DUMP_FLAT; f++) {
+		struct us_dump_job job = {
+			.core = w->core, .wish = &wish, .scan = slow_scan, .out = { .fd = -1 }
+		};
+		struct us_vmcore *core;
+		uint64_t unsorted = 0;
+
+		job.result = &r;
+		wish.format = f;
+		memset(&r, 0, sizeof(r));
+		assert_null(us_dump_run(&job, path, -1));
+		assert_true(r.complete); /* there was time left to write it all */
+		assert_non_null(strstr(r.scan.notes[0], "not sorted yet"));
+		core = open_dump(path);
+		for (uint64_t pfn = LOW; pfn < HIGH + HIGH_N; pfn++) {
+			bool in = us_vmcore_page_state(core, pfn) == US_PAGE_PRESENT;
+
+			if (is_memory(pfn) && in != kept(pfn, 31)) {
+				assert_true(in && pfn >= HIGH - 64);
+				unsorted++;
+			}
+		}
+		assert_true(unsorted > HIGH_N / 2);
+		assert_int_equal(right_pages(w, core), r.pages_kept);
+		us_vmcore_free(core);
+		us_dump_result_deinit(&r);
+	}
+}
+
 #define FILES 3
 
 /* A set with classes, which us_dump_split() takes from a layout only. */
@@ -246,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_no_limit_is_exceeded),
 		cmocka_unit_test(test_a_page_that_cannot_be_read_costs_a_stream_itself),
 		cmocka_unit_test(test_a_deadline_cuts_a_stream),
+		cmocka_unit_test(test_a_scan_that_takes_too_long_is_ended),
 		cmocka_unit_test(test_by_value_or_by_address_an_elf_core_is_the_same),
 		cmocka_unit_test(test_a_set_short_of_room_is_a_smaller_set),
 	};

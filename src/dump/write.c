@@ -17,6 +17,7 @@
 #define JOB_BYTES      (2u << 20)
 #define JOBS_MAX       64
 #define SAMPLES        256 /* chunks that an estimate packs */
+#define RUNS_PER_LOOK  64  /* at the clock */
 
 static const struct {
 	unsigned int tier;
@@ -37,7 +38,11 @@ static const struct {
 struct sorter {
 	struct us_dump_job *job;
 	struct us_bits *bits;
-	bool by_page; /* the input itself has left pages out */
+	bool by_page;      /* the input itself has left pages out */
+	uint64_t until_ns; /* the scan may take; 0 = as long as it likes */
+	bool late;
+	uint64_t n_runs, next; /* next: pages before this one are sorted */
+	uint64_t pages[US_CLASS_COUNT];
 };
 
 static struct us_err *keep(struct sorter *s, uint64_t pfn, uint64_t count, unsigned int tier)
@@ -46,23 +51,68 @@ static struct us_err *keep(struct sorter *s, uint64_t pfn, uint64_t count, unsig
 	return s->bits ? us_bits_set(s->bits, pfn, count) : NULL;
 }
 
-static struct us_err *sort_run(void *data, const struct us_run *run)
+static struct us_err *keep_present(struct sorter *s, uint64_t from, uint64_t count,
+				   unsigned int tier)
 {
-	struct sorter *s = data;
-	uint64_t end = run->pfn + run->count, from = run->pfn;
+	uint64_t end = from + count;
 
-	if (run->class >= US_CLASS_COUNT || classes[run->class].never ||
-	    classes[run->class].left_out & s->job->wish->level)
-		return NULL;
 	if (!s->by_page)
-		return keep(s, from, run->count, classes[run->class].tier);
+		return keep(s, from, count, tier);
 	for (uint64_t pfn = from; pfn <= end; pfn++) {
 		if (pfn < end && us_vmcore_page_state(s->job->core, pfn) == US_PAGE_PRESENT)
 			continue;
 		if (pfn > from)
-			US_TRY(keep(s, from, pfn - from, classes[run->class].tier));
+			US_TRY(keep(s, from, pfn - from, tier));
 		from = pfn + 1;
 	}
+	return NULL;
+}
+
+static struct us_err *sort_run(void *data, const struct us_run *run)
+{
+	struct sorter *s = data;
+
+	if (s->until_ns && s->n_runs++ % RUNS_PER_LOOK == 0 && us_now_ns() > s->until_ns) {
+		s->late = true;
+		return us_err_new(US_ERR_NO_ROOM, "no time is left to sort the pages");
+	}
+	s->next = run->pfn + run->count;
+	if (run->class >= US_CLASS_COUNT)
+		return NULL;
+	s->pages[run->class] += run->count;
+	if (classes[run->class].never || classes[run->class].left_out & s->job->wish->level)
+		return NULL;
+	return keep_present(s, run->pfn, run->count, classes[run->class].tier);
+}
+
+/* Pages that nobody looked at come last of all. */
+static struct us_err *keep_unsorted(struct sorter *s)
+{
+	const struct us_vmcore *core = s->job->core;
+	struct us_scan *scan = &s->job->result->scan;
+	const char **notes = us_pool_array(&scan->pool, 2, sizeof(*notes));
+	uint64_t unsorted = 0;
+	char text[160];
+
+	for (size_t i = 0; i < core->n_ram; i++) {
+		uint64_t from = core->ram[i].start >> core->page_shift;
+		uint64_t end = us_range_end(core->ram[i]) >> core->page_shift;
+
+		from = from > s->next ? from : s->next;
+		if (from >= end)
+			continue;
+		unsorted += end - from;
+		US_TRY(keep_present(s, from, end - from, US_TIERS - 1));
+	}
+	memcpy(scan->pages, s->pages, sizeof(s->pages));
+	scan->pages[US_CLASS_KEEP] += unsorted;
+	snprintf(text, sizeof(text),
+		 "half of the time was over when %" PRIu64
+		 " pages were not sorted yet: they come last, whatever they are",
+		 unsorted);
+	if (!notes || !(notes[0] = us_pool_strdup(&scan->pool, text)))
+		return us_err_nomem();
+	scan->notes = notes;
 	return NULL;
 }
 
@@ -70,9 +120,18 @@ struct us_err *us_dump_scan(struct us_dump_job *job, struct us_bits *bits)
 {
 	uint64_t begin = us_now_ns();
 	struct sorter s = { .job = job, .bits = bits };
+	struct us_err *err;
 
 	s.by_page = job->core->format == US_VMCORE_KDUMP || job->core->format == US_VMCORE_DISKDUMP;
-	US_TRY(job->scan(job->scan_data, sort_run, &s, job->progress, &job->result->scan));
+	if (job->deadline_ns) /* half of it is for writing */
+		s.until_ns = job->begun_ns + (job->deadline_ns - job->begun_ns) / 2;
+	err = job->scan(job->scan_data, sort_run, &s, job->progress, &job->result->scan);
+	if (err && s.late) {
+		us_err_free(err);
+		err = keep_unsorted(&s);
+	}
+	if (err)
+		return err;
 	us_runs_end(&job->runs);
 	if (bits)
 		US_TRY(us_bits_end(bits));
