@@ -64,6 +64,8 @@ static struct us_err *put_head(struct us_kdump_file *file)
 	US_TRY(us_out_sync(file->out));
 	US_TRY(us_out_write(file->out, 0, head->p, block));
 	US_TRY(us_out_sync(file->out));
+	if (file->out->fd >= 0) /* from the disk, where that can be had */
+		(void)posix_fadvise(file->out->fd, 0, (off_t)head->n, POSIX_FADV_DONTNEED);
 	US_TRY(us_blob_new(head->n, &back));
 	US_TRY(us_out_read(file->out, 0, back.p, back.n));
 	if (memcmp(back.p, head->p, head->n) != 0)

@@ -121,6 +121,7 @@ struct us_out {
 	struct us_far *far; /* instead of fd */
 	int fd;
 	bool seekable;
+	uint64_t device_bytes; /* of a block device, which is written in place; else 0 */
 	char *path, *path_tmp; /* NULL for a stream that somebody else opened */
 	uint64_t at;           /* bytes appended */
 	bool no_sync;
@@ -137,6 +138,8 @@ struct us_err *us_out_write(struct us_out *out, uint64_t at, const void *p, size
 struct us_err *us_out_append(struct us_out *out, const void *p, size_t n) us_must_check;
 struct us_err *us_out_read(const struct us_out *out, uint64_t at, void *p, size_t n) us_must_check;
 struct us_err *us_out_resize(struct us_out *out, uint64_t bytes) us_must_check;
+/* Zeros in [from, end), where only holes have been: a device has old bytes there. */
+struct us_err *us_out_clear(struct us_out *out, uint64_t from, uint64_t end) us_must_check;
 /* How large it can become, as far as that is known beforehand; UINT64_MAX if it is not. */
 uint64_t us_out_room(const struct us_out *out);
 struct us_err *us_out_sync(const struct us_out *out) us_must_check;

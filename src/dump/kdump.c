@@ -47,6 +47,8 @@ static struct us_err *begin(struct set *set)
 		struct us_kdump_file *file = &set->v[i].file;
 
 		US_TRY(us_head_make(core, job->wish, job->wish->level, &file->at, &file->head));
+		US_TRY(us_out_resize(file->out, at->table_at));
+		US_TRY(us_out_clear(file->out, 0, at->table_at));
 		US_TRY(us_out_write(file->out, at->page_bytes, file->head.bytes.p + at->page_bytes,
 				    file->head.bytes.n - at->page_bytes));
 	}
@@ -60,7 +62,6 @@ static struct us_err *begin(struct set *set)
 	for (size_t i = 0; i < set->n; i++) {
 		struct us_kdump_file *file = &set->v[i].file;
 
-		US_TRY(us_out_resize(file->out, at->table_at));
 		US_TRY(us_out_write(file->out, 0, file->head.bytes.p, at->page_bytes));
 	}
 	return NULL;
@@ -79,6 +80,7 @@ static struct us_err *lay_out(struct kdump *k)
 	if (k->file.out->far)
 		US_TRY(us_far_head(k->file.out->far, &at->data_at));
 	US_TRY(us_out_resize(k->file.out, at->data_at));
+	US_TRY(us_out_clear(k->file.out, at->table_at, at->data_at));
 	US_TRY(us_blob_new(at->page_bytes, &zeros));
 	k->file.end = at->data_at + at->page_bytes;
 	atomic_store(&k->end, k->file.end);
@@ -132,7 +134,8 @@ static struct us_err *take(void *data, struct us_chunk *chunk)
 	struct us_err *err = NULL;
 
 	if (base + chunk->n_bytes > k->file.limit) {
-		us_copy_stop(&k->copy, "limit");
+		us_copy_stop(&k->copy,
+			     k->job->wish->limit == k->file.limit ? "limit" : "no space left");
 		chunk->no_room = true;
 		return NULL;
 	}
@@ -306,6 +309,8 @@ struct us_err *us_dump_kdump_set(struct us_dump_job *job, struct us_out *outs, s
 		set.v[i].job = job;
 		set.v[i].file.out = &outs[i];
 		set.v[i].file.limit = job->wish->limit ? job->wish->limit : UINT64_MAX;
+		if (outs[i].device_bytes && outs[i].device_bytes < set.v[i].file.limit)
+			set.v[i].file.limit = outs[i].device_bytes;
 	}
 	err = run(&set);
 	us_bits_deinit(&set.bits);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The file a dump goes to: written beside its name as NAME.incomplete and renamed at the end, or a
- * stream that is only appended to. A file that cannot grow is US_ERR_NO_ROOM, so that the dump can
- * be closed smaller; every other failure of writing is an error.
+ * The file a dump goes to: written beside its name as NAME.incomplete and renamed at the end; a
+ * block device, written in place from its first byte; or a stream that is only appended to. What
+ * cannot grow is US_ERR_NO_ROOM, so that the dump can be closed smaller; every other failure of
+ * writing is an error.
  */
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -14,6 +15,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+
+#define CLEAR_BYTES (256u << 10)
 
 static ssize_t plain_pwrite(void *data, int fd, const void *p, size_t n, off_t at)
 {
@@ -27,6 +30,26 @@ static struct us_err *open_beside(const char *path, struct us_out *out)
 	out->fd = open(out->path_tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (out->fd < 0)
 		return us_err_os(errno, "creating %s", out->path_tmp);
+	out->seekable = true;
+	return NULL;
+}
+
+/* Not one that is mounted or in use otherwise. */
+static struct us_err *open_device(const char *path, bool overwrite, struct us_out *out)
+{
+	off_t end;
+
+	if (!overwrite)
+		return us_err_new(US_ERR_USAGE,
+				  "%s is a block device: what stands on it would be written over",
+				  path);
+	out->fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
+	if (out->fd < 0)
+		return us_err_os(errno, "opening %s", path);
+	end = lseek(out->fd, 0, SEEK_END);
+	if (end <= 0 || lseek(out->fd, 0, SEEK_SET))
+		return us_err_os(end ? errno : ENXIO, "measuring %s", path);
+	out->device_bytes = (uint64_t)end;
 	out->seekable = true;
 	return NULL;
 }
@@ -50,6 +73,8 @@ struct us_err *us_out_open(const char *path, int out_fd, bool overwrite, struct 
 			err = us_err_new(US_ERR_USAGE, "%s exists", path);
 		else
 			err = open_beside(path, &out);
+	} else if (S_ISBLK(st.st_mode)) {
+		err = open_device(path, overwrite, &out);
 	} else {
 		out.fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (out.fd < 0)
@@ -157,8 +182,27 @@ struct us_err *us_out_read(const struct us_out *out, uint64_t at, void *p, size_
 
 struct us_err *us_out_resize(struct us_out *out, uint64_t bytes)
 {
-	if (!out->far && ftruncate(out->fd, (off_t)bytes))
+	if (out->device_bytes && bytes > out->device_bytes)
+		return us_err_new(US_ERR_NO_ROOM, "%s has %" PRIu64 " bytes", out_name(out),
+				  out->device_bytes);
+	if (!out->far && !out->device_bytes && ftruncate(out->fd, (off_t)bytes))
 		return us_err_os(errno, "setting the size of %s", out_name(out));
+	return NULL;
+}
+
+struct us_err *us_out_clear(struct us_out *out, uint64_t from, uint64_t end)
+{
+	_us_free_ uint8_t *zeros = NULL;
+
+	if (!out->device_bytes)
+		return NULL;
+	zeros = calloc(1, CLEAR_BYTES);
+	if (!zeros)
+		return us_err_nomem();
+	for (uint64_t n; from < end; from += n) {
+		n = end - from < CLEAR_BYTES ? end - from : CLEAR_BYTES;
+		US_TRY(us_out_write(out, from, zeros, (size_t)n));
+	}
 	return NULL;
 }
 
@@ -171,6 +215,8 @@ uint64_t us_out_room(const struct us_out *out)
 
 	if (!out->seekable || out->far)
 		return room;
+	if (out->device_bytes)
+		return out->device_bytes;
 	if (!getrlimit(RLIMIT_FSIZE, &size) && size.rlim_cur != RLIM_INFINITY)
 		room = size.rlim_cur;
 	/* a file system without blocks (in memory) does not say */

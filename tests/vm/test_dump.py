@@ -114,6 +114,37 @@ def test_dump_to_a_disk(vm, kernels, understudy, disk, tmp_path, name):
     assert drgn(small, "print(p['UTS_RELEASE'].string_().decode())") == kernel.release
 
 
+def test_dump_to_a_block_device(vm, kernels, understudy, tmp_path):
+    """Written in place: a large one holds all, a small one the most valuable pages; a mounted one is left alone."""
+    kernel, sizes = kernels["6.1"], {"large": 512 << 20, "small": 12 << 20}
+    qemu, find = [], "$(grep -l {} /sys/block/vd*/serial | sed 's|/sys/block/|/dev/|; s|/serial||')"
+    for name, size in sizes.items():
+        with open(tmp_path / name, "wb") as f:
+            f.write(b"KDUMP   " + bytes(range(256)) * (size // 256 - 1))  # not empty: an old dump, and rubbish
+            f.truncate(size)
+        qemu += ["-drive", f"id={name},file={tmp_path / name},format=raw,if=none,cache=unsafe",
+                 "-device", f"virtio-blk-pci,drive={name},serial={name}"]
+    large, small = find.format("large"), find.format("small")
+    r = capture(vm, kernel, understudy, [
+        ("asked", f"understudy dump /proc/vmcore {large}"),
+        ("large", f"understudy dump --force --json /proc/vmcore {large}", 240),
+        ("verify", f"understudy verify {large}", 120),
+        ("small", f"understudy dump --force --json /proc/vmcore {small}", 240),
+        ("again", f"understudy verify {small}", 120),
+        ("sync", "sync")], qemu=qemu)
+    assert r.step("asked").rc == 2 and "block device" in r.step("asked").err
+    for step, status in (("large", 0), ("verify", 0), ("small", 1), ("again", 0)):
+        assert r.step(step).rc == status, f"{step}: {r.step(step).out}{r.step(step).err}"
+    done = json.loads(r.step("small").out)
+    assert done["stopped"] == "no space left" and done["pages"]["dropped"] > 0 and done["bytes"] <= sizes["small"]
+    assert json.loads(r.step("large").out)["complete"]
+    for name, size in sizes.items():
+        assert (tmp_path / name).stat().st_size == size
+        run(understudy, "verify", tmp_path / name)
+        assert drgn(tmp_path / name, "print(p['UTS_RELEASE'].string_().decode())") == kernel.release
+        (tmp_path / name).unlink()
+
+
 @pytest.mark.parametrize("name", ["6.12"])
 def test_dump_as_a_stream(vm, kernels, understudy, tmp_path, name):
     kernel = kernels[name]
