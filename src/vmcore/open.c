@@ -80,6 +80,11 @@ void us_vmcore_free(struct us_vmcore *core)
 	free(core);
 }
 
+void us_vmcore_freep(struct us_vmcore **core)
+{
+	us_vmcore_free(*core);
+}
+
 static int range_by_start(const void *a, const void *b)
 {
 	const struct us_range *x = a, *y = b;

@@ -2,11 +2,15 @@
 /*
  * Names of the dumped kernel's functions, from its own kallsyms (Linux 6.12 scripts/kallsyms.c,
  * kernel/kallsyms.c; vmcoreinfo leads there from 6.0 on). Names are packed by a table of 256
- * tokens; addresses are 32-bit offsets from a base in one of two ways, and _stext, whose address is
- * known, tells which. Where that fails nothing is named. Modules are not known here.
+ * tokens; addresses are 32-bit offsets in one of three ways, and _stext, whose address is known,
+ * tells which. Where that fails nothing is named. Modules have ELF symbols of their own
+ * (kernel/module/kallsyms.c), which are looked through only for an address in that module.
  */
 #include "base/cleanup.h"
+#include "vmcore/kernel-int.h"
+#include "vmcore/vmcore-int.h"
 #include "vmcore/log-int.h"
+#include "vmcore/symbols-int.h"
 
 #include <string.h>
 
@@ -16,6 +20,7 @@
 #define TOKEN_MAX   128 /* bytes of the last token, at most */
 #define NAME_BYTES  512
 #define ALIASES_MAX 64
+#define ELF_SYMBOL  24
 #define FAR_AWAY    (1u << 20) /* no function is that long */
 
 struct place {
@@ -34,6 +39,8 @@ struct us_symbols {
 	uint16_t index[TOKENS];
 	uint8_t *tokens;
 	size_t n_tokens;
+	struct us_pool pool;
+	struct us_module_list modules;
 };
 
 static struct us_err *read_core(void *data, uint64_t virt, void *buf, size_t n)
@@ -147,12 +154,22 @@ static bool unpack(struct us_symbols *s, size_t i, char ret[NAME_BYTES])
 	return n > 1;
 }
 
-static uint64_t address_of(uint32_t offset, uint64_t base, bool per_cpu)
+enum form {
+	FORM_PER_CPU,  /* from the base down; what is not negative is an address as it stands */
+	FORM_RELATIVE, /* from the base up */
+	FORM_PLACE,    /* from its own place: there is no base (from 7.0) */
+	FORMS
+};
+
+static uint64_t address_of(uint32_t offset, uint64_t base, size_t i, enum form form)
 {
-	if (!per_cpu)
+	int64_t distance = (int32_t)offset;
+
+	if (form == FORM_PLACE)
+		return base + 4 * i + (uint64_t)distance;
+	if (form == FORM_RELATIVE)
 		return base + offset;
-	/* what is not negative is an address as it stands: that of a per-CPU variable */
-	return offset & 0x80000000u ? base - 1 - (uint64_t)(int64_t)(int32_t)offset : offset;
+	return distance < 0 ? base - 1 - (uint64_t)distance : offset;
 }
 
 /* The first of the symbols at the highest address that is not above virt; SIZE_MAX if there is none. */
@@ -175,7 +192,7 @@ static size_t find(const struct us_symbols *s, uint64_t virt)
 }
 
 /* True if by this reading of the offsets they ascend and _stext stands where vmcoreinfo says. */
-static bool fits(struct us_symbols *s, const uint8_t *offsets, uint64_t base, bool per_cpu,
+static bool fits(struct us_symbols *s, const uint8_t *offsets, uint64_t base, enum form form,
 		 uint64_t stext)
 {
 	char name[NAME_BYTES];
@@ -184,7 +201,7 @@ static bool fits(struct us_symbols *s, const uint8_t *offsets, uint64_t base, bo
 	for (size_t i = 0; i < s->n; i++) {
 		uint32_t offset = (uint32_t)us_log_number(&s->source, offsets + 4 * i, 4);
 
-		s->addresses[i] = address_of(offset, base, per_cpu);
+		s->addresses[i] = address_of(offset, base, i, form);
 		if (i && s->addresses[i] < s->addresses[i - 1])
 			return false;
 	}
@@ -198,17 +215,21 @@ static bool fits(struct us_symbols *s, const uint8_t *offsets, uint64_t base, bo
 static struct us_err *read_addresses(struct us_symbols *s)
 {
 	_us_free_ uint8_t *offsets = NULL;
-	uint64_t base, stext;
+	uint64_t at, base = 0, place, stext;
+	bool has_base;
 
 	US_TRY(symbol(s, "_stext", &stext));
-	US_TRY(symbol(s, "kallsyms_relative_base", &base));
-	US_TRY(us_log_value(&s->source, base, 8, "kallsyms_relative_base", &base));
+	US_TRY(symbol(s, "kallsyms_offsets", &place));
+	has_base = us_vmcoreinfo_symbol(s->source.info, "kallsyms_relative_base", &at);
+	if (has_base)
+		US_TRY(us_log_value(&s->source, at, 8, "kallsyms_relative_base", &base));
 	US_TRY(read_all(s, "kallsyms_offsets", 4 * s->n, &offsets));
 	s->addresses = calloc(s->n, sizeof(*s->addresses));
 	if (!s->addresses)
 		return us_err_nomem();
-	if (fits(s, offsets, base, true, stext) || fits(s, offsets, base, false, stext))
-		return NULL;
+	for (int form = has_base ? FORM_PER_CPU : FORM_PLACE; form < FORMS; form++)
+		if (fits(s, offsets, form == FORM_PLACE ? place : base, (enum form)form, stext))
+			return NULL;
 	return us_err_new(US_ERR_UNSUPPORTED,
 			  "kallsyms puts _stext at another place than 0x%" PRIx64, stext);
 }
@@ -260,13 +281,51 @@ struct us_err *us_symbols_read(const struct us_vmcore *core, const struct us_lay
 	*place = (struct place){ .core = core, .layout = layout };
 	US_TRY(us_symbols_of(&source, ret));
 	(*ret)->place = us_steal(&place);
+	/* without them names of the kernel itself are left */
+	us_err_free(us_modules_find(core, layout, &(*ret)->pool, &(*ret)->modules));
 	return NULL;
+}
+
+/* The last function of module i that begins at or before virt. */
+static const char *module_at(struct us_symbols *s, size_t i, uint64_t virt, char *buf, size_t n)
+{
+	const struct us_module_syms *syms = &s->modules.syms[i];
+	const struct us_kernel_module *m = &s->modules.v[i];
+	uint64_t best = 0, best_name = 0;
+	char name[NAME_BYTES] = "";
+
+	for (uint32_t k = 0; k < syms->n && k < SYMBOLS_MAX; k++) {
+		uint8_t raw[ELF_SYMBOL];
+		uint64_t value;
+
+		if (us_log_fetch(&s->source, &s->page, syms->table + (uint64_t)ELF_SYMBOL * k, raw,
+				 sizeof(raw)) != sizeof(raw))
+			break;
+		value = us_log_number(&s->source, raw + 8, 8);
+		if (value < m->base || value > virt || value < best ||
+		    !us_log_number(&s->source, raw, 4))
+			continue;
+		best = value;
+		best_name = syms->strings + us_log_number(&s->source, raw, 4);
+	}
+	if (best)
+		(void)us_log_fetch(&s->source, &s->page, best_name, name, sizeof(name) - 1);
+	if (!*name)
+		snprintf(buf, n, "+0x%" PRIx64 " [%s]", virt - m->base, m->name);
+	else
+		snprintf(buf, n, "%s+0x%" PRIx64 " [%s]", us_vmcore_printable(name), virt - best,
+			 m->name);
+	return buf;
 }
 
 const char *us_symbols_at(struct us_symbols *s, uint64_t virt, char *buf, size_t n)
 {
 	char name[NAME_BYTES];
 	size_t best = s ? find(s, virt) : SIZE_MAX;
+
+	for (size_t i = 0; s && i < s->modules.n; i++)
+		if (virt - s->modules.v[i].base < s->modules.v[i].bytes)
+			return module_at(s, i, virt, buf, n);
 
 	if (best == SIZE_MAX || virt - s->addresses[best] >= FAR_AWAY || !unpack(s, best, name) ||
 	    !strchr("tTwW", name[0]))
@@ -275,10 +334,31 @@ const char *us_symbols_at(struct us_symbols *s, uint64_t virt, char *buf, size_t
 	return buf;
 }
 
+enum us_arch_id us_symbols_arch(const struct us_symbols *s)
+{
+	return s->place ? s->place->core->arch->id : US_ARCH_X86_64;
+}
+
+bool us_symbols_fetch(struct us_symbols *s, uint64_t virt, void *buf, size_t n)
+{
+	return us_log_fetch(&s->source, &s->page, virt, buf, n) == n;
+}
+
+bool us_symbols_word(struct us_symbols *s, uint64_t virt, uint64_t *ret)
+{
+	uint8_t raw[8];
+
+	if (!us_symbols_fetch(s, virt, raw, sizeof(raw)))
+		return false;
+	*ret = us_log_number(&s->source, raw, sizeof(raw));
+	return true;
+}
+
 void us_symbols_free(struct us_symbols *s)
 {
 	if (!s)
 		return;
+	us_pool_deinit(&s->pool);
 	free(s->place);
 	free(s->addresses);
 	free(s->marks);

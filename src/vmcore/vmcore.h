@@ -30,8 +30,7 @@ struct us_vmcore_note {
 	struct us_bytes desc;
 };
 
-/* One stretch of the file that holds physical memory (ELF program headers as they stand; kdump: one
- * per run of bitmap 1). */
+/* Where the file holds physical memory (ELF: program headers; kdump: one per run of bitmap 1). */
 struct us_vmcore_load {
 	uint64_t phys, virt; /* virt 0 where the format has none */
 	uint64_t bytes;      /* in memory */
@@ -39,37 +38,33 @@ struct us_vmcore_load {
 	uint64_t offset;     /* in the (unflattened) file */
 };
 
-/* What a page of the dump is, as the file says it. */
-enum us_page_state {
-	US_PAGE_ABSENT, /* no memory there (a hole between stretches) */
-	US_PAGE_PRESENT,
-	US_PAGE_EXCLUDED, /* memory, but left out on purpose */
-	US_PAGE_LOST,     /* should be here and is not: an incomplete dump */
+enum us_page_state {                 /* as the file says it */
+		     US_PAGE_ABSENT, /* no memory there (a hole between stretches) */
+		     US_PAGE_PRESENT,
+		     US_PAGE_EXCLUDED, /* memory, but left out on purpose */
+		     US_PAGE_LOST,     /* should be here and is not: an incomplete dump */
 };
 
 struct us_vmcoreinfo; /* parsed once into a table */
-/* text: the note's descriptor. US_ERR_BAD_DATA with the line. Later duplicates of a key win, as in
- * the kernel. */
+/* text: the note's descriptor. US_ERR_BAD_DATA with the line. Of a key given twice the later wins. */
 struct us_err *us_vmcoreinfo_parse(struct us_bytes text, struct us_pool *pool,
 				   const struct us_vmcoreinfo **ret) us_must_check;
 /* The value of "KEY=", e.g. "OSRELEASE"; NULL if absent (also for info NULL). */
 const char *us_vmcoreinfo_text(const struct us_vmcoreinfo *info, const char *key);
 /* SYMBOL(name), hexadecimal; false if absent or no number. */
 bool us_vmcoreinfo_symbol(const struct us_vmcoreinfo *info, const char *name, uint64_t *ret);
-/* kind "OFFSET", "SIZE", "LENGTH" or "NUMBER"; name "page.flags". Decimal, signed, or 0x
- * hexadecimal. */
+/* kind "OFFSET", "SIZE", "LENGTH" or "NUMBER"; name "page.flags". Decimal, signed, or 0x... */
 bool us_vmcoreinfo_number(const struct us_vmcoreinfo *info, const char *kind, const char *name,
 			  int64_t *ret);
 
 struct us_vmcore_ops; /* private: one table per format */
-
 struct us_vmcore {
 	struct us_pool pool;
 	const char *path;
 	enum us_vmcore_format format;
-	bool flattened;
-	size_t n_files; /* of a split set */
-	bool big_endian;
+	bool flattened, big_endian;
+	bool incomplete; /* the header says so */
+	size_t n_files;  /* of a split set */
 	const struct us_arch *arch;
 	uint32_t page_bytes, page_shift;
 	const struct us_vmcore_load *loads; /* as in the file */
@@ -83,11 +78,9 @@ struct us_vmcore {
 	const struct us_vmcoreinfo *info; /* NULL if there is none */
 	struct us_bytes info_text;
 	const char *release; /* OSRELEASE, else uts; "" if unknown */
-	const char
-		*uts[6]; /* sysname nodename release version machine domainname; "" where unknown */
-	uint64_t crash_time;         /* CRASHTIME, seconds; 0 = unknown */
-	int dump_level;              /* kdump: as its header says; -1 for others */
-	bool incomplete;             /* the header says so */
+	const char *uts[6];  /* sysname nodename release version machine domainname; or "" */
+	uint64_t crash_time; /* CRASHTIME, seconds; 0 = unknown */
+	int dump_level;      /* kdump: as its header says; -1 for others */
 	const char *const *warnings; /* NULL-terminated: contradictions that were survived */
 	const struct us_vmcore_ops *ops;
 	void *data; /* the format's own */
@@ -100,10 +93,7 @@ struct us_err *us_vmcore_open(const char *const *paths, size_t n, struct us_vmco
 struct us_err *us_vmcore_parse(const char *path, struct us_bytes file, struct us_vmcore **ret)
 	us_must_check;
 void us_vmcore_free(struct us_vmcore *core);
-static inline void us_vmcore_freep(struct us_vmcore **core)
-{
-	us_vmcore_free(*core);
-}
+void us_vmcore_freep(struct us_vmcore **core);
 #define _us_vmcore_free_ __attribute__((cleanup(us_vmcore_freep)))
 
 enum us_page_state us_vmcore_page_state(const struct us_vmcore *core, uint64_t pfn);
@@ -142,7 +132,6 @@ struct us_err *us_vmcore_read_file(const struct us_vmcore *core, size_t which, u
 				   void *buf, size_t n) us_must_check;
 
 /* ---- the kernel in it ---- */
-
 /* Structure offsets and constants of the dumped kernel; layout.def has one line a field with its
  * former names. Private but for what people want to know. */
 struct us_layout;
@@ -154,7 +143,6 @@ struct us_err *us_vmcore_translate(const struct us_vmcore *core, const struct us
 				   uint64_t virt, uint64_t *ret_phys) us_must_check;
 struct us_err *us_vmcore_read_virt(const struct us_vmcore *core, const struct us_layout *layout,
 				   uint64_t virt, void *buf, size_t n) us_must_check;
-
 /* Fill core->uts from the kernel's memory where the file has none; what can't be had stays "". */
 void us_vmcore_look_uts(struct us_vmcore *core, const struct us_layout *layout);
 
@@ -209,17 +197,15 @@ struct us_err *us_vmcore_log(const struct us_vmcore *core, const struct us_layou
 
 /* What a log says about the end of its kernel, told record by record. Initialise with { 0 }. */
 struct us_panic {
-	struct us_pool pool; /* owns the texts; each is NULL where the log has none */
-	const char *panic;   /* behind "Kernel panic - not syncing: " */
-	const char *cause;   /* the first complaint of those that led there */
-	const char *comm, *hardware,
-		*ip; /* of "CPU: 1 PID: 70 Comm: sh", "Hardware name:", "RIP:" */
-	bool has_cpu;
+	struct us_pool pool;              /* owns the texts; each is NULL where the log has none */
+	const char *panic;                /* behind "Kernel panic - not syncing: " */
+	const char *cause;                /* the first complaint of those that led there */
+	const char *comm, *hardware, *ip; /* of "PID: 70 Comm: sh", "Hardware name:", "RIP:" */
+	bool has_cpu, in_trace;           /* in_trace: private */
 	uint64_t cpu, pid;
 	const char *trace[32]; /* the calls, innermost first */
 	size_t n_trace;
 	uint64_t cause_ns, panic_ns, last_ns; /* last: of the last record */
-	bool in_trace;                        /* private */
 };
 /* panic: a struct us_panic; this is a us_log_fn. */
 struct us_err *us_panic_look(void *panic, const struct us_log_record *record) us_must_check;
@@ -240,8 +226,29 @@ bool us_vmcore_cpu(const struct us_vmcore *core, const struct us_vmcore_note *no
 struct us_symbols;
 struct us_err *us_symbols_read(const struct us_vmcore *core, const struct us_layout *layout,
 			       struct us_symbols **ret) us_must_check;
-/* "panic+0x118" in buf, NULL if virt is in no function of the kernel (or symbols is NULL). */
+/* "panic+0x118", "ext4_sync_fs+0x7 [ext4]" in buf; NULL: in no function (or symbols is NULL). */
 const char *us_symbols_at(struct us_symbols *symbols, uint64_t virt, char *buf, size_t n);
 void us_symbols_free(struct us_symbols *symbols);
+/* Places on the stack from sp up that hold an address behind a call: how many, at most max. They
+ * are guesses: a call that has returned leaves its address behind. */
+size_t us_symbols_stack(struct us_symbols *symbols, uint64_t sp, uint64_t *ret, size_t max);
+
+/* What the kernel's memory says beside its log; what cannot be had stays 0 or NULL. */
+struct us_kernel_module {
+	const char *name;
+	uint64_t base, bytes, taints; /* of its code; bits as in the kernel's taint mask */
+};
+struct us_kernel {
+	struct us_pool pool;
+	bool has_taint, has_modules;
+	uint64_t taint, n_online;               /* n_online: CPUs */
+	const struct us_kernel_module *modules; /* the latest first */
+	size_t n_modules;
+	const char *const *comms; /* the task's name for each NT_PRSTATUS note, in order */
+	const char *const *notes; /* NULL-terminated: what is not known, and why */
+};
+struct us_err *us_kernel_look(const struct us_vmcore *core, const struct us_layout *layout,
+			      struct us_kernel *ret) us_must_check;
+void us_kernel_deinit(struct us_kernel *kernel);
 
 #endif
