@@ -6,6 +6,7 @@
 
 #include "check/check.h"
 #include "cmd/cmd.h"
+#include "crash/crash.h"
 #include "report/report.h"
 
 /* The machine of a command, and what it may do to it. */
@@ -143,6 +144,22 @@ void us_opened_deinit(struct us_opened *opened);
 /* The kernel log, printed by report. What the log is damaged in gives US_EXIT_BLOCKED. */
 int us_log_print(const struct us_opened *opened, struct us_log_report *report);
 
+/* All that info found out about a dump; the info points into it. */
+struct us_seen {
+	struct us_opened opened;
+	struct us_panic panic;
+	struct us_log_stats log;
+	struct us_scan scan;
+	struct us_err *log_problem, *scan_problem;
+	struct us_memory_picture *picture; /* NULL: not asked for */
+	struct us_info info;
+};
+enum us_see { US_SEE_PICTURE = 1, US_SEE_QUICK = 2 }; /* QUICK: no pages are counted */
+struct us_err *us_seen_look(char *const *paths, size_t n, unsigned int wish,
+			    struct us_progress *progress, struct us_seen *ret) us_must_check;
+void us_seen_deinit(struct us_seen *seen);
+#define _us_seen_deinit_ __attribute__((cleanup(us_seen_deinit)))
+
 /* What dump and convert take alike; words as they were given. */
 struct us_dump_ask {
 	bool convert, estimate, json, force, no_sync;
@@ -181,6 +198,9 @@ unsigned int us_dumping_level(const struct us_opened *opened, unsigned int level
 			      const struct us_err **ret_blind);
 #define _us_dump_result_free_ __attribute__((cleanup(us_dump_result_deinit)))
 
+/* The stages and the memory of a capture as report draws them; texts belong to state. */
+struct us_err *us_cmd_timeline(const struct us_capture_state *state, struct us_pool *pool,
+			       struct us_timeline *ret) us_must_check;
 /* Print obj to stdout; its failure is the exit status, else status. */
 int us_cmd_json(json_object *obj, int status);
 /* The bash completion for all commands, and the OPTIONS section of a command's manual page. */

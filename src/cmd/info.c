@@ -21,18 +21,7 @@ static const struct us_option options[] = {
 	{ 0 },
 };
 
-/* All that was found out; the info points into it. */
-struct seen {
-	struct us_opened opened;
-	struct us_panic panic;
-	struct us_log_stats log;
-	struct us_scan scan;
-	struct us_err *log_problem, *scan_problem;
-	struct us_memory_picture *picture;
-	struct us_info info;
-};
-
-static void seen_deinit(struct seen *s)
+void us_seen_deinit(struct us_seen *s)
 {
 	us_panic_deinit(&s->panic);
 	us_scan_deinit(&s->scan);
@@ -41,6 +30,7 @@ static void seen_deinit(struct seen *s)
 	us_memory_picture_free(s->picture);
 	us_symbols_free(s->info.symbols);
 	us_opened_deinit(&s->opened);
+	*s = (struct us_seen){ 0 };
 }
 
 static struct us_err *ignore_run(void *data, const struct us_run *run)
@@ -51,7 +41,7 @@ static struct us_err *ignore_run(void *data, const struct us_run *run)
 }
 
 /* Which pages are there: formats that can leave some out say so. */
-static void count_states(struct seen *s, struct us_progress *progress)
+static void count_states(struct us_seen *s, struct us_progress *progress)
 {
 	const struct us_vmcore *core = s->opened.core;
 	uint64_t steps = 0;
@@ -73,10 +63,11 @@ static void count_states(struct seen *s, struct us_progress *progress)
 	}
 }
 
-static struct us_err *look(const struct opts *o, char *const *paths, size_t n,
-			   struct us_progress *progress, struct seen *s)
+struct us_err *us_seen_look(char *const *paths, size_t n, unsigned int wish,
+			    struct us_progress *progress, struct us_seen *s)
 {
 	struct us_opened *opened = &s->opened;
+	bool counts = !(wish & US_SEE_QUICK);
 
 	US_TRY(us_opened_open(paths, n, opened));
 	if (!opened->layout) {
@@ -88,24 +79,24 @@ static struct us_err *look(const struct opts *o, char *const *paths, size_t n,
 	}
 	if (opened->layout) /* names are a help; without them there are addresses */
 		us_err_free(us_symbols_read(opened->core, opened->layout, &s->info.symbols));
-	if (o->picture)
+	if (wish & US_SEE_PICTURE)
 		US_TRY(us_memory_picture_new(opened->core, &s->picture));
-	if (!o->quick)
+	if (counts)
 		count_states(s, progress);
-	if (!o->quick && opened->layout)
+	if (counts && opened->layout)
 		s->scan_problem = us_vmcore_scan(opened->core, opened->layout,
 						 s->picture ? us_memory_picture_run : ignore_run,
 						 s->picture, progress, &s->scan);
 	s->info.core = opened->core;
 	s->info.panic = &s->panic;
 	s->info.log = &s->log;
-	s->info.scan = o->quick || s->scan_problem ? NULL : &s->scan;
+	s->info.scan = !counts || s->scan_problem ? NULL : &s->scan;
 	s->info.log_problem = s->log_problem;
 	s->info.scan_problem = s->scan_problem;
 	return NULL;
 }
 
-static struct us_err *draw(const struct opts *o, const struct seen *s)
+static struct us_err *draw(const struct opts *o, const struct us_seen *s)
 {
 	_us_fclose_ FILE *f = NULL;
 
@@ -122,7 +113,7 @@ static struct us_err *draw(const struct opts *o, const struct seen *s)
 }
 
 /* An incomplete dump is a finding; a log or classes that cannot be had mean that not all is known. */
-static int status_of(const struct seen *s)
+static int status_of(const struct us_seen *s)
 {
 	if (s->info.core->incomplete || s->info.states[US_PAGE_LOST])
 		return US_EXIT_BLOCKED;
@@ -131,7 +122,7 @@ static int status_of(const struct seen *s)
 
 static int run(void *opts, int argc, char **argv)
 {
-	__attribute__((cleanup(seen_deinit))) struct seen s = { 0 };
+	_us_seen_deinit_ struct us_seen s = { 0 };
 	struct us_progress_line line;
 	const struct opts *o = opts;
 	struct us_err *err = NULL;
@@ -141,7 +132,9 @@ static int run(void *opts, int argc, char **argv)
 		err = us_err_new(US_ERR_USAGE, "--quick counts no pages: there is no picture then");
 	us_progress_line_init(&line, stderr);
 	if (!err)
-		err = look(o, argv, (size_t)argc, &line.p, &s);
+		err = us_seen_look(argv, (size_t)argc,
+				   (o->picture ? US_SEE_PICTURE : 0) | (o->quick ? US_SEE_QUICK : 0),
+				   &line.p, &s);
 	us_progress_line_end(&line);
 	if (!err)
 		err = draw(o, &s);

@@ -41,7 +41,7 @@ const char *us_class_words(enum us_page_class class)
 	return classes[class].words;
 }
 
-static uint64_t memory_of(const struct us_vmcore *core)
+uint64_t us_core_memory(const struct us_vmcore *core)
 {
 	uint64_t bytes = 0;
 
@@ -50,17 +50,17 @@ static uint64_t memory_of(const struct us_vmcore *core)
 	return bytes;
 }
 
-static const char *time_words(uint64_t seconds, char buf[48])
+const char *us_time_words(uint64_t seconds, char *buf)
 {
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
-	if (!gmtime_r(&t, &tm) || !strftime(buf, 48, "%Y-%m-%d %H:%M:%S UTC", &tm))
+	if (!gmtime_r(&t, &tm) || !strftime(buf, US_TIME_MAX, "%Y-%m-%d %H:%M:%S UTC", &tm))
 		buf[0] = 0;
 	return buf;
 }
 
-static uint64_t end_ns(const struct us_panic *panic)
+uint64_t us_panic_end_ns(const struct us_panic *panic)
 {
 	return panic->panic_ns   ? panic->panic_ns
 	       : panic->cause_ns ? panic->cause_ns
@@ -82,10 +82,10 @@ static void level_row(struct us_out *out, int level)
 		   t.failed || !t.s ? "" : t.s);
 }
 
-static void what_it_is(struct us_out *out, const struct us_info *info)
+void us_out_dump(struct us_out *out, const struct us_info *info)
 {
 	const struct us_vmcore *core = info->core;
-	char size[US_SIZE_LONG], when[48], files[40] = "";
+	char size[US_SIZE_LONG], when[US_TIME_MAX], files[40] = "";
 
 	if (core->n_files > 1)
 		snprintf(files, sizeof(files), " in %zu files", core->n_files);
@@ -98,9 +98,9 @@ static void what_it_is(struct us_out *out, const struct us_info *info)
 	if (*core->uts[1])
 		us_out_row(out, "host name", "%s", core->uts[1]);
 	us_out_row(out, "memory", "%s in %zu ranges, pages of %u bytes",
-		   us_size_long(memory_of(core), size), core->n_ram, core->page_bytes);
+		   us_size_long(us_core_memory(core), size), core->n_ram, core->page_bytes);
 	if (core->crash_time)
-		us_out_row(out, "crashed", "%s", time_words(core->crash_time, when));
+		us_out_row(out, "crashed", "%s", us_time_words(core->crash_time, when));
 	level_row(out, core->dump_level);
 	if (info->states_known)
 		us_out_row(out, "pages", "%" PRIu64 " here, %" PRIu64 " left out, %" PRIu64 " lost",
@@ -131,8 +131,8 @@ static void crash(struct us_out *out, const struct us_info *info)
 			   p->comm);
 	if (p->ip)
 		us_out_row(out, "at", "%s", p->ip);
-	us_out_row(out, "after", "%" PRIu64 ".%03" PRIu64 " seconds", end_ns(p) / NS,
-		   end_ns(p) % NS / 1000000);
+	us_out_row(out, "after", "%" PRIu64 ".%03" PRIu64 " seconds", us_panic_end_ns(p) / NS,
+		   us_panic_end_ns(p) % NS / 1000000);
 	if (p->hardware)
 		us_out_row(out, "hardware", "%s", p->hardware);
 	for (size_t i = 0; i < p->n_trace; i++)
@@ -142,15 +142,14 @@ static void crash(struct us_out *out, const struct us_info *info)
 		   info->log->records, info->log->lost, info->log->damaged);
 }
 
-static void registers(struct us_out *out, const struct us_cpu *cpu)
+void us_out_registers(struct us_out *out, const struct us_cpu *cpu)
 {
 	for (size_t i = 0; i < cpu->n; i++)
 		fprintf(out->f, "%s%8s %016" PRIx64 "%s", i % 3 ? "" : "      ", cpu->names[i],
 			cpu->regs[i], i % 3 == 2 || i + 1 == cpu->n ? "\n" : "");
 }
 
-/* QEMU writes the CPU's number plus one where the kernel writes the task. */
-static bool is_by_qemu(const struct us_vmcore *core)
+bool us_core_by_qemu(const struct us_vmcore *core)
 {
 	for (size_t i = 0; i < core->n_notes; i++)
 		if (!strcmp(core->notes[i].name, "QEMU"))
@@ -161,7 +160,7 @@ static bool is_by_qemu(const struct us_vmcore *core)
 static void cpus(struct us_out *out, const struct us_info *info)
 {
 	const struct us_vmcore *core = info->core;
-	bool by_qemu = is_by_qemu(core);
+	bool by_qemu = us_core_by_qemu(core);
 	size_t n = 0;
 
 	us_out_head(out, "CPUs");
@@ -178,13 +177,13 @@ static void cpus(struct us_out *out, const struct us_info *info)
 		if (us_symbols_at(info->symbols, cpu.regs[cpu.ip], name, sizeof(name)))
 			us_out_row(out, "", "in %s", name);
 		if (out->verbose)
-			registers(out, &cpu);
+			us_out_registers(out, &cpu);
 	}
 	if (!n)
 		us_out_row(out, "registers", "none in this dump");
 }
 
-static void memory(struct us_out *out, const struct us_info *info)
+void us_out_memory(struct us_out *out, const struct us_info *info)
 {
 	uint64_t page = info->core->page_bytes, total = 0;
 
@@ -221,10 +220,10 @@ static void memory(struct us_out *out, const struct us_info *info)
 
 void us_report_info(struct us_out *out, const struct us_info *info)
 {
-	what_it_is(out, info);
+	us_out_dump(out, info);
 	crash(out, info);
 	cpus(out, info);
-	memory(out, info);
+	us_out_memory(out, info);
 }
 
 static void json_crash(json_object *obj, const struct us_info *info)
@@ -246,7 +245,7 @@ static void json_crash(json_object *obj, const struct us_info *info)
 	us_json_str(sub, "comm", p->comm);
 	us_json_str(sub, "ip", p->ip);
 	us_json_str(sub, "hardware", p->hardware);
-	us_json_num(sub, "ns", end_ns(p));
+	us_json_num(sub, "ns", us_panic_end_ns(p));
 	list = us_json_list(sub, "trace");
 	for (size_t i = 0; i < p->n_trace; i++)
 		json_object_array_add(list, json_object_new_string(p->trace[i]));
@@ -261,7 +260,7 @@ static void json_cpus(json_object *obj, const struct us_info *info)
 {
 	const struct us_vmcore *core = info->core;
 	json_object *list = us_json_list(obj, "cpus");
-	bool by_qemu = is_by_qemu(core);
+	bool by_qemu = us_core_by_qemu(core);
 
 	for (size_t i = 0; i < core->n_notes; i++) {
 		json_object *item, *regs;
@@ -334,7 +333,7 @@ json_object *us_json_info(const struct us_info *info)
 	us_json_str(obj, "version", *core->uts[3] ? core->uts[3] : NULL);
 	us_json_str(obj, "nodename", *core->uts[1] ? core->uts[1] : NULL);
 	us_json_num(obj, "page_bytes", core->page_bytes);
-	us_json_num(obj, "memory_bytes", memory_of(core));
+	us_json_num(obj, "memory_bytes", us_core_memory(core));
 	us_json_num(obj, "ranges", core->n_ram);
 	json_object_object_add(obj, "crash_time",
 			       core->crash_time ? json_object_new_uint64(core->crash_time) : NULL);

@@ -92,6 +92,11 @@ json_object *us_json_item(json_object *list)
 	return item;
 }
 
+void us_json_add_str(json_object *list, const char *s)
+{
+	json_object_array_add(list, clean_string(s, strlen(s)));
+}
+
 json_object *us_json_new(const char *what)
 {
 	json_object *obj = json_object_new_object();

@@ -82,8 +82,7 @@ static enum us_colour level_colour(unsigned int level)
 	return level <= 3 ? US_RED : level == 4 ? US_YELLOW : level == 7 ? US_DIM : US_PLAIN;
 }
 
-/* The bytes of one UTF-8 character at p, 0 if it is none that a terminal should see. */
-static size_t character(const uint8_t *p, size_t n)
+size_t us_utf8_bytes(const uint8_t *p, size_t n)
 {
 	size_t more = *p < 0x80                 ? 0
 		      : *p >= 0xc2 && *p < 0xe0 ? 1
@@ -104,7 +103,7 @@ static size_t character(const uint8_t *p, size_t n)
 static void put_clean(FILE *f, const uint8_t *p, size_t n)
 {
 	while (n) {
-		size_t len = character(p, n);
+		size_t len = us_utf8_bytes(p, n);
 
 		if (len)
 			fwrite(p, 1, len, f);

@@ -134,7 +134,7 @@ static void draw_bar(FILE *f, const uint64_t counts[US_CLASS_COUNT])
 		us_svg_box(f, x, BAR_Y, w, BAR_H, style);
 		if (w > 60)
 			us_svg_text(f, x + w / 2, BAR_Y + BAR_H / 2.0 + 4,
-				    "class=\"small\" text-anchor=\"middle\"", "%.1f %%",
+				    "class=\"small on\" text-anchor=\"middle\"", "%.1f %%",
 				    w / scale * 100 / (double)sum(counts));
 		x += w;
 	}
@@ -266,10 +266,11 @@ static void draw_borders(FILE *f, const struct us_memory_picture *p, double top)
 	}
 }
 
-struct us_err *us_memory_picture_draw(FILE *f, const struct us_memory_picture *p,
-				      const struct us_info *info)
+#define HEIGHT (LEGEND_Y + 5 * LEGEND_DY + 40 + ROWS * CELL_H + MARGIN)
+
+/* All but the headline. */
+static void draw_body(FILE *f, const struct us_memory_picture *p, uint32_t page_bytes)
 {
-	const struct us_vmcore *core = info->core;
 	uint64_t counts[US_CLASS_COUNT] = { 0 }, cell_bytes = p->per_cell << p->page_shift;
 	char size[US_TEXT_SIZE_MAX];
 	double top;
@@ -277,15 +278,8 @@ struct us_err *us_memory_picture_draw(FILE *f, const struct us_memory_picture *p
 	for (size_t i = 0; i < CELLS; i++)
 		for (int c = 0; c < US_CLASS_COUNT; c++)
 			counts[c] += p->cells[i][c];
-	us_svg_open(f, WIDTH, LEGEND_Y + 5 * LEGEND_DY + 40 + ROWS * CELL_H + MARGIN);
-	us_svg_text(f, MARGIN, 28, "class=\"title\"", "Memory of %s, Linux %s", core->path,
-		    core->release);
-	us_svg_text(f, MARGIN, 48, "class=\"small\"", "%s by what it was used for.%s%s",
-		    us_text_size(p->pages << p->page_shift, size),
-		    info->panic && info->panic->panic ? " Panic: " : "",
-		    info->panic && info->panic->panic ? info->panic->panic : "");
 	draw_bar(f, counts);
-	top = LEGEND_Y + draw_legend(f, counts, core->page_bytes) + 16;
+	top = LEGEND_Y + draw_legend(f, counts, page_bytes) + 16;
 	us_svg_text(f, MAP_X, top, "class=\"small\"",
 		    "Each cell is %s; addresses grow to the right and down; a black line is a hole "
 		    "between two ranges.",
@@ -293,5 +287,31 @@ struct us_err *us_memory_picture_draw(FILE *f, const struct us_memory_picture *p
 	draw_map(f, p, top + 8);
 	draw_borders(f, p, top + 8);
 	fputs("</svg>\n", f);
+}
+
+struct us_err *us_memory_picture_draw(FILE *f, const struct us_memory_picture *p,
+				      const struct us_info *info)
+{
+	const struct us_vmcore *core = info->core;
+	char size[US_TEXT_SIZE_MAX];
+
+	us_svg_open(f, WIDTH, HEIGHT);
+	us_svg_text(f, MARGIN, 28, "class=\"title\"", "Memory of %s, Linux %s", core->path,
+		    core->release);
+	us_svg_text(f, MARGIN, 48, "class=\"small\"", "%s by what it was used for.%s%s",
+		    us_text_size(p->pages << p->page_shift, size),
+		    info->panic && info->panic->panic ? " Panic: " : "",
+		    info->panic && info->panic->panic ? info->panic->panic : "");
+	draw_body(f, p, core->page_bytes);
 	return ferror(f) ? us_err_new(US_ERR_OS, "writing the picture failed") : NULL;
+}
+
+void us_memory_picture_inline(FILE *f, const struct us_memory_picture *p, uint32_t page_bytes)
+{
+	uint64_t rows = (p->pages + p->per_cell * COLUMNS - 1) / (p->per_cell * COLUMNS);
+
+	us_svg_inline(f, 0, BAR_Y - 10, WIDTH,
+		      (int)(HEIGHT - BAR_Y + 10 - (double)(ROWS - rows) * CELL_H),
+		      "Memory by what it was used for");
+	draw_body(f, p, page_bytes);
 }

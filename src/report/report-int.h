@@ -9,12 +9,54 @@ enum us_colour { US_PLAIN, US_BOLD, US_DIM, US_RED, US_GREEN, US_YELLOW, US_BLUE
 
 /* The escape sequence, "" where colour is off. */
 const char *us_out_colour(const struct us_out *out, enum us_colour colour);
+/* The bytes of one UTF-8 character at p, 0 if it is none that a terminal should see. */
+size_t us_utf8_bytes(const uint8_t *p, size_t n);
+
 /* Pictures. style: attributes, class="small" and the like. What XML would take for markup is
  * escaped. */
 void us_svg_open(FILE *f, int width, int height);
 void us_svg_text(FILE *f, double x, double y, const char *style, const char *fmt, ...)
 	us_printf(5, 6);
 void us_svg_box(FILE *f, double x, double y, double w, double h, const char *style);
+
+/* A picture within an HTML page, whose styles it takes (classes title, label, small, address, on,
+ * grid, axis); title: for who cannot see it. */
+void us_svg_inline(FILE *f, int x, int y, int width, int height, const char *title);
+void us_svg_line(FILE *f, double x1, double y1, double x2, double y2, const char *style);
+/* 1, 2 or 5 times a power of ten, so that there are few steps in span. */
+uint64_t us_svg_step(uint64_t span);
+void us_memory_picture_inline(FILE *f, const struct us_memory_picture *picture, uint32_t page_bytes);
+/* When each of the last lines of a log was said, by how grave it is. */
+void us_log_picture_inline(FILE *f, const struct us_story *story);
+
+/* A page that needs nothing beside it: up to the beginning of its body, and its end; and a text
+ * within it. */
+void us_html_open(FILE *f, const char *title);
+void us_html_close(FILE *f);
+void us_html_text(FILE *f, const char *s);
+/* A row of two cells: <tr><th>label<td>text. Nothing for a NULL or empty text. */
+void us_html_row(FILE *f, const char *label, const char *fmt, ...) us_printf(3, 4);
+
+/* "2026-01-02 03:04:05 UTC" in buf, "" if it is no time. */
+#define US_TIME_MAX 48
+const char *us_time_words(uint64_t seconds, char *buf);
+/* When the kernel ended, by its log. */
+uint64_t us_panic_end_ns(const struct us_panic *panic);
+/* Parts of info: the file and its completeness, memory by class, all registers of a CPU. */
+void us_out_dump(struct us_out *out, const struct us_info *info);
+void us_out_memory(struct us_out *out, const struct us_info *info);
+void us_out_registers(struct us_out *out, const struct us_cpu *cpu);
+/* The taint mask of a story, by memory or else by its log; false if neither says it. */
+bool us_story_taint(const struct us_story *story, uint64_t *ret);
+/* The nth CPU that left its registers; false past the last. *ret_comm may become NULL. */
+bool us_story_cpu(const struct us_story *story, size_t nth, struct us_cpu *ret,
+		  const char **ret_comm);
+/* QEMU writes the CPU's number plus one where the kernel writes the task. */
+bool us_core_by_qemu(const struct us_vmcore *core);
+uint64_t us_core_memory(const struct us_vmcore *core);
+
+void us_json_add_str(json_object *list, const char *s);
+void us_json_timeline(json_object *obj, const struct us_timeline *timeline);
 
 extern const enum us_page_class us_class_order[US_CLASS_COUNT];
 const char *us_class_words(enum us_page_class class); /* "page cache" */

@@ -136,6 +136,74 @@ struct us_err *us_memory_picture_draw(FILE *f, const struct us_memory_picture *p
 				      const struct us_info *info) us_must_check;
 void us_memory_picture_free(struct us_memory_picture *picture);
 
+/* ---- the capture over time: memory and stages (picture-timeline.c) ---- */
+struct us_timeline_stage {
+	const char *name;
+	uint64_t begin_ms, end_ms; /* end UINT64_MAX: it did not end */
+};
+struct us_timeline_sample {
+	uint64_t ms, available, used; /* bytes */
+};
+struct us_timeline {
+	const struct us_timeline_stage *stages;
+	size_t n_stages;
+	const struct us_timeline_sample *samples;
+	size_t n_samples;
+	uint64_t total_bytes; /* of memory; 0 = not known */
+};
+/* page: as part of an HTML page, whose styles it takes; else a file of its own. */
+struct us_err *us_picture_timeline(FILE *f, const struct us_timeline *timeline, bool page)
+	us_must_check;
+
+/* ---- a crash, told (crash-text.c: words only, it needs neither JSON nor a dump) ---- */
+struct us_crash_words {
+	struct us_pool pool;
+	const struct us_panic *panic;   /* never NULL */
+	const char *release, *nodename; /* NULL = not known */
+	uint64_t crash_time;            /* seconds since 1970, 0 = not known */
+	const char *tainted, *modules;  /* as the log has them; NULL: it does not say */
+};
+/* Looks for the taint and the modules in a line of the log that stands behind the cause. */
+struct us_err *us_crash_line(struct us_crash_words *words, const char *line) us_must_check;
+void us_crash_words_deinit(struct us_crash_words *words);
+/* One line that two crashes of the same kind have in common: what, and the calls that led there. */
+struct us_err *us_crash_signature(const struct us_panic *panic, char **ret) us_must_check;
+/* A short plain report. */
+struct us_err *us_crash_text(const struct us_crash_words *words, char **ret) us_must_check;
+/* Bit n of the taint mask: its letter and what it means; NULL past the last. */
+const char *us_taint_words(unsigned int bit, char *ret_letter);
+/* "G        W  O" or "[W]=WARN, [O]=OOT_MODULE" as a mask. */
+uint64_t us_taint_parse(const char *words);
+
+struct us_story_line {
+	uint64_t ns;
+	uint8_t level; /* 8: not known */
+	const char *text;
+};
+/* All that can be said of a crash, from a dump, or from a saved log alone. */
+struct us_story {
+	const char *path;
+	const struct us_info *info;         /* NULL: there is no dump */
+	const struct us_crash_words *words; /* by the log */
+	const struct us_kernel *kernel;     /* by memory; NULL: not known */
+	struct us_log_stats log;
+	bool has_log;
+	const struct us_story_line *lines; /* the last n_lines */
+	size_t n_lines;
+	const char *const *stack; /* guesses, innermost first */
+	size_t n_stack;
+	const char *signature; /* NULL: there was no panic in the log */
+	struct us_timeline capture;
+	const char *const *state_keys, *const *state_values; /* of state.txt, n_state */
+	size_t n_state;
+	const struct us_memory_picture *picture; /* NULL: none */
+	const char *const *unknown; /* NULL-terminated: what could not be told, and why */
+	int exit;
+};
+void us_report_story(struct us_out *out, const struct us_story *story);
+json_object *us_json_story(const struct us_story *story);
+struct us_err *us_html_story(FILE *f, const struct us_story *story) us_must_check;
+
 /*
  * A progress that draws one line on a terminal after the first second, and nothing elsewhere. With
  * fd >= 0 it writes JSON lines there as well, terminal or not, twice a second and when a stage
