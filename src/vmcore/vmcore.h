@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A dump or /proc/vmcore -> readable physical memory -> classified page runs; and the kernel log in
- * it. Nothing here looks at the running machine: layouts come from the dump's own vmcoreinfo, then
- * BTF in the dump, then the version. A page that can't be read costs that page only.
+ * A dump or /proc/vmcore -> readable physical memory -> classified page runs; and the kernel in it.
+ * Nothing here looks at the running machine: layouts come from vmcoreinfo, then BTF in the dump,
+ * then the version. A page that can't be read costs that page only.
  */
 #ifndef US_VMCORE_VMCORE_H
 #define US_VMCORE_VMCORE_H
@@ -132,13 +132,11 @@ struct us_err *us_vmcore_read_file(const struct us_vmcore *core, size_t which, u
 				   void *buf, size_t n) us_must_check;
 
 /* ---- the kernel in it ---- */
-/* Structure offsets and constants of the dumped kernel; layout.def has one line a field with its
- * former names. Private but for what people want to know. */
+/* Structure offsets and constants of the dumped kernel; layout.def has one line a field. */
 struct us_layout;
 struct us_err *us_layout_find(const struct us_vmcore *core, struct us_layout **ret) us_must_check;
 void us_layout_free(struct us_layout *layout);
-/* A kernel virtual address by the dump's page tables (x86_64 4 and 5 levels, arm64 4K/16K/64K);
- * US_ERR_NOT_FOUND if it is not mapped. */
+/* A kernel virtual address by the dump's page tables; US_ERR_NOT_FOUND if it is not mapped. */
 struct us_err *us_vmcore_translate(const struct us_vmcore *core, const struct us_layout *layout,
 				   uint64_t virt, uint64_t *ret_phys) us_must_check;
 struct us_err *us_vmcore_read_virt(const struct us_vmcore *core, const struct us_layout *layout,
@@ -172,8 +170,7 @@ struct us_scan {
 	const char *const *notes;     /* NULL-terminated: which class was not trusted and why */
 	struct us_pool pool;
 };
-/* In ascending pfn order, one run after the other, over all RAM, without gaps and overlaps. An
- * error from fn ends the scan. */
+/* In ascending order over all RAM, without gaps and overlaps. An error from fn ends the scan. */
 typedef struct us_err *(*us_run_fn)(void *data, const struct us_run *run);
 struct us_err *us_vmcore_scan(const struct us_vmcore *core, const struct us_layout *layout,
 			      us_run_fn fn, void *data, struct us_progress *progress,
