@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Page codecs: names, levels, and packing one page with contexts that live as long as the thread's
- * packer. zlib streams are made by libdeflate, which packs at about six times zlib's speed. What
+ * packer. zlib streams are made by deflate.c, or by libdeflate where a level was asked for. What
  * kdump-compressed files may hold: reference is the page_desc of makedumpfile 1.7 and of crash's
  * diskdump reader (zlib, lzo1x, snappy without framing, one zstd frame). Unpacking is pack's.
  */
 #include "base/text.h"
+#include "dump/deflate-int.h"
 #include "dump/dump-int.h"
 
 #include <libdeflate.h>
@@ -16,6 +17,7 @@
 #include <zstd.h>
 
 struct us_page_packer {
+	struct us_deflate *deflate; /* for pages that are no larger than it takes */
 	struct libdeflate_compressor *zlib;
 	ZSTD_CCtx *zstd;
 	void *lzo;
@@ -24,6 +26,8 @@ struct us_page_packer {
 /* Each returns the packed size, or 0 if it does not fit into n bytes or fails. */
 static size_t pack_zlib(struct us_page_packer *p, const uint8_t *in, size_t n, uint8_t *out)
 {
+	if (p->deflate && n >= US_DEFLATE_MIN && n <= US_DEFLATE_MAX)
+		return us_deflate_page(p->deflate, in, n, out);
 	return libdeflate_zlib_compress(p->zlib, in, n, out, n);
 }
 
@@ -53,7 +57,9 @@ static size_t pack_zstd(struct us_page_packer *p, const uint8_t *in, size_t n, u
 static struct us_err *open_zlib(struct us_page_packer *p, int level)
 {
 	p->zlib = libdeflate_alloc_compressor(level ? level : 1);
-	return p->zlib ? NULL : us_err_nomem();
+	if (!level)
+		p->deflate = us_deflate_new();
+	return p->zlib && (level || p->deflate) ? NULL : us_err_nomem();
 }
 
 static struct us_err *open_lzo(struct us_page_packer *p, int level)
@@ -167,6 +173,7 @@ void us_page_packer_free(struct us_page_packer *packer)
 {
 	if (!packer)
 		return;
+	us_deflate_free(packer->deflate);
 	if (packer->zlib)
 		libdeflate_free_compressor(packer->zlib);
 	ZSTD_freeCCtx(packer->zstd);
