@@ -14,7 +14,24 @@
 #include <sys/types.h>
 
 /* ---- codec.c: packing single pages; one packer for each thread ---- */
-struct us_page_packer;
+struct us_page_packer {
+	void *zlib, *zstd, *lzo;
+	void (*close_zlib)(void *zlib);
+};
+/* One row a codec, a name of NULL at the end: codec-table.c, or codec-table-capture.c. */
+struct us_page_method {
+	enum us_page_codec codec;
+	const char *name;
+	int min, max; /* levels; both 0: has none */
+	struct us_err *(*open)(struct us_page_packer *p, int level);
+	/* the packed size, or 0 if it does not fit into n bytes or fails */
+	size_t (*pack)(struct us_page_packer *p, const uint8_t *in, size_t n, uint8_t *out);
+};
+extern const struct us_page_method us_page_methods[];
+struct us_err *us_page_open_lzo(struct us_page_packer *p, int level) us_must_check;
+struct us_err *us_page_open_zstd(struct us_page_packer *p, int level) us_must_check;
+size_t us_page_pack_lzo(struct us_page_packer *p, const uint8_t *in, size_t n, uint8_t *out);
+size_t us_page_pack_zstd(struct us_page_packer *p, const uint8_t *in, size_t n, uint8_t *out);
 struct us_err *us_page_packer_new(enum us_page_codec codec, int level, struct us_page_packer **ret)
 	us_must_check;
 void us_page_packer_free(struct us_page_packer *packer);
