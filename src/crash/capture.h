@@ -14,6 +14,7 @@ struct us_capture_wish {
 	const char *recipe; /* path; NULL: US_RECIPE_PATH */
 	const char *vmcore; /* NULL: /proc/vmcore */
 	bool pid1, dry_run;
+	int console_fd; /* where stages are told; 0: the console if pid1, else nowhere */
 };
 struct us_err *us_capture_run(const struct us_capture_wish *wish) us_must_check;
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What PID 1 does besides saving: the kernel's own file systems, kernel modules in the recipe's
+ * order, the watchdog, the last words where no target took them, and the end. Whatever fails here
+ * is said and survived.
+ */
+#include "base/cleanup.h"
+#include "crash/capture-int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/reboot.h>
+#include <linux/watchdog.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define MODULE_SECONDS   20
+#define FINISH_SECONDS   10
+#define WATCHDOG_SECONDS 60
+#define PET_NS           UINT64_C(1000000000)
+#define WORDS_MOST       (16u << 10) /* of the log, to the console */
+#define PSTORE_MOST      (32u << 10)
+
+void us_capture_mount_kernel(struct us_capture *c)
+{
+	static const struct {
+		const char *type, *at;
+	} mounts[] = { { "proc", "/proc" }, { "sysfs", "/sys" }, { "devtmpfs", "/dev" } };
+	const unsigned long flags = MS_NOSUID | MS_NOEXEC;
+
+	for (size_t i = 0; i < us_array_size(mounts); i++) {
+		mkdir(mounts[i].at, 0755);
+		if (mount(mounts[i].type, mounts[i].at, mounts[i].type, flags, NULL) &&
+		    errno != EBUSY)
+			us_capture_say(c, "mounting %s: %s", mounts[i].at, strerror(errno));
+	}
+	if (c->console < 0)
+		c->console = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	mkdir("/run", 0700);
+	mkdir("/run/understudy", 0700);
+}
+
+void us_capture_watchdog_open(struct us_capture *c)
+{
+	int seconds = WATCHDOG_SECONDS;
+
+	if (!c->recipe->watchdog || c->watchdog >= 0)
+		return;
+	c->watchdog = open(c->recipe->watchdog, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+	if (c->watchdog < 0)
+		return; /* its module may come later: asked again with each tick */
+	if (ioctl(c->watchdog, WDIOC_SETTIMEOUT, &seconds))
+		us_capture_say(c, "the watchdog keeps its time-out: %s", strerror(errno));
+	us_capture_note(c, "watchdog", "%s, %d s", c->recipe->watchdog, seconds);
+}
+
+void us_capture_watchdog_pet(struct us_capture *c)
+{
+	uint64_t now = us_capture_now_ns();
+
+	if (now < c->petted_ns + PET_NS)
+		return;
+	c->petted_ns = now;
+	us_capture_watchdog_open(c);
+	if (c->watchdog >= 0)
+		(void)!write(c->watchdog, "", 1);
+}
+
+/* ---- modules ---- */
+
+static struct us_err *load_module(struct us_capture *c, void *data)
+{
+	const struct us_recipe_module *m = data;
+	_us_close_ int fd = open(m->file, O_RDONLY | O_CLOEXEC);
+
+	(void)c;
+	if (fd < 0)
+		return us_err_os(errno, "%s", m->file);
+	if (syscall(SYS_finit_module, fd, m->params ? m->params : "", 0) && errno != EEXIST)
+		return us_err_os(errno, "%s", m->file);
+	return NULL;
+}
+
+void us_capture_load_modules(struct us_capture *c, int target)
+{
+	for (size_t i = 0; i < c->recipe->n_modules; i++) {
+		const struct us_recipe_module *m = &c->recipe->modules[i];
+		unsigned int budget = m->budget_s ? m->budget_s : MODULE_SECONDS;
+		_us_err_free_ struct us_err *err = NULL;
+
+		if (m->target != target)
+			continue;
+		err = us_guard(c, m->file, us_capture_until(c, budget), load_module, (void *)m);
+		if (err && !(err->code == US_ERR_OS && err->os_errno == ETIMEDOUT))
+			us_capture_note(c, "module", "%s", err->text);
+		if (c->wish->pid1)
+			unlink(m->file); /* its memory is wanted */
+	}
+}
+
+/* ---- the last words ---- */
+
+static struct us_err *put_pstore(struct us_capture *c, void *data)
+{
+	const struct us_bytes *log = data;
+	_us_close_ int fd = open("/dev/pmsg0", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return us_err_os(errno, "/dev/pmsg0");
+	if (write(fd, log->p, log->n) < 0)
+		return us_err_os(errno, "/dev/pmsg0");
+	us_capture_note(c, "pstore", "the last %zu bytes of the log are in /dev/pmsg0", log->n);
+	return NULL;
+}
+
+static struct us_bytes tail_of(struct us_bytes b, size_t most)
+{
+	return b.n > most ? us_bytes_of(b.p + (b.n - most), most) : b;
+}
+
+void us_capture_last_words(struct us_capture *c, struct us_bytes log)
+{
+	struct us_bytes end = tail_of(log, PSTORE_MOST);
+	_us_err_free_ struct us_err *err = NULL;
+
+	if (!log.n)
+		return;
+	err = us_guard(c, "pstore", us_capture_until(c, FINISH_SECONDS), put_pstore, &end);
+	if (err)
+		us_capture_say(c, "no pstore: %s", err->text);
+	us_capture_say(c, "the end of the crashed kernel's log:");
+	end = tail_of(log, WORDS_MOST);
+	while (end.n && c->console >= 0) {
+		ssize_t n = write(c->console, end.p, end.n);
+
+		if (n <= 0)
+			break;
+		end = us_bytes_of(end.p + n, end.n - (size_t)n);
+	}
+	us_capture_say(c, "that was its end");
+}
+
+/* ---- the end ---- */
+
+static struct us_err *end_machine(struct us_capture *c, void *data)
+{
+	const char *word = c->recipe && c->recipe->final ? c->recipe->final : "reboot";
+	int how = !strcmp(word, "poweroff") ? RB_POWER_OFF
+		  : !strcmp(word, "halt")   ? RB_HALT_SYSTEM
+					    : RB_AUTOBOOT;
+
+	(void)data;
+	if (reboot(how))
+		return us_err_os(errno, "%s", word);
+	return NULL;
+}
+
+static struct us_err *end_hard(struct us_capture *c, void *data)
+{
+	_us_close_ int fd = open("/proc/sysrq-trigger", O_WRONLY);
+
+	(void)c;
+	(void)data;
+	if (fd < 0 || write(fd, "b", 1) != 1)
+		return us_err_os(errno, "/proc/sysrq-trigger");
+	return NULL;
+}
+
+void us_capture_finish(struct us_capture *c)
+{
+	struct us_err *err;
+
+	c->deadline_ns = 0;
+	us_capture_say(c, "the end: %s",
+		       c->recipe && c->recipe->final ? c->recipe->final : "reboot");
+	err = us_guard(c, "the end", us_capture_until(c, FINISH_SECONDS), end_machine, NULL);
+	us_err_free(err);
+	err = us_guard(c, "the hard end", us_capture_until(c, FINISH_SECONDS), end_hard, NULL);
+	us_err_free(err);
+	/* PID 1 that ends is a panic, and panic= starts the machine anew */
+	_exit(1);
+}
