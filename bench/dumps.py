@@ -3,6 +3,7 @@
 
 The guest's memory is taken by QEMU's dump-guest-memory once and kept in the cache, as an ELF core that both programs read.
 """
+import json
 import os
 import pathlib
 import re
@@ -17,11 +18,14 @@ import vm as lab  # noqa: E402
 
 RECIPE = 1
 KERNEL = "6.1"  # what Debian's makedumpfile 1.7.2 filters in full
-FLAGS = {"lzo": "-l", "zlib": "-c"}  # Debian builds makedumpfile without snappy and zstd
+FLAGS = {"lzo": "-l", "zlib": "-c", "zstd": "-z"}  # Debian builds makedumpfile without snappy
+NEWER = "zstd"  # what only the makedumpfile of the Debian after this one has
 CODECS = ("lzo", "zlib", "snappy", "zstd")
 # (level, codec): how many times as fast as makedumpfile with one job and with two
-GOALS = {(31, "lzo"): (1.7, 3), (31, "zlib"): (4, 7), (1, "lzo"): (2, 3.5), (1, "zlib"): (2, 3.5), (0, "lzo"): (2, 3.5),
-         (0, "zlib"): (2, 3.5)}
+GOALS = {(31, "lzo"): (1.7, 3), (31, "zlib"): (4, 7), (31, "zstd"): (1.6, 3)} | {
+    (level, codec): (2, 3.5) for level in (1, 0) for codec in ("lzo", "zlib", "zstd")}
+FLOOR_GOALS = (1.2, 0.65)
+SCAN_GOAL = 4
 
 # A twentieth of memory each of noise and of text as anonymous memory, programs in tmpfs, page cache; dentries.
 WORK = """
@@ -80,53 +84,108 @@ def version(makedumpfile):
     return found[1] if found else "?"
 
 
-def rows(understudy, tmp, turns, mebibytes):
-    """(level, codec, seconds with one job, with two, makedumpfile's or None, size, makedumpfile's, goal, met)"""
-    core = guest_core(understudy, mebibytes)
-    theirs = lab.peer("makedumpfile", "usr/bin/makedumpfile")
-    out = tmp / "dump"
-    with open(core, "rb") as f:  # both read it from memory
+def peer_of(codec):
+    """The makedumpfile that has the codec, or None."""
+    if codec not in FLAGS:
+        return None
+    if codec != NEWER:
+        return lab.peer("makedumpfile", "usr/bin/makedumpfile")
+    newer = lab.PEERS / "makedumpfile-newer/usr/bin/makedumpfile"
+    return newer if newer.exists() else None
+
+
+def floor(understudy, codec, core, dump, turns):
+    """Seconds of the bare codec over the pages of the dump and of one read of the page array (floor.c)."""
+    out = subprocess.run([understudy.parent / "bench/floor", codec, core, dump, str(turns)], check=True, capture_output=True, text=True)
+    return sum(float(word) / 1000 for word in out.stdout.split()[:2])
+
+
+def row(understudy, core, out, level, codec, turns):
+    """Medians of ours with one job, with two, and makedumpfile's; the floor; sizes of ours and theirs."""
+    theirs = peer_of(codec)
+    flags = ["-d", level, core, out]
+    ours = [understudy, "dump", "--no-sync", "--level", level, "--codec", codec, "--jobs"]
+    commands = {"peer": [theirs, "--message-level", "0", FLAGS.get(codec), *flags]} if theirs else {}
+    commands |= {1: [*ours, 1, core, out], 2: [*ours, 2, core, out]}
+    taken, size = {who: [] for who in commands}, {}
+    for _ in range(turns):
+        for who, command in commands.items():
+            out.unlink(missing_ok=True)
+            taken[who].append(run(command)[0])
+            size[who] = out.stat().st_size
+    took = {who: statistics.median(values) for who, values in taken.items()}
+    least = floor(understudy, codec, core, out, turns)
+    out.unlink()
+    return took, least, size
+
+
+def scan_row(understudy, core, out, turns):
+    """Medians of the seconds in which ours and makedumpfile sort all pages, as each says itself."""
+    theirs, taken = lab.peer("makedumpfile", "usr/bin/makedumpfile"), ([], [])
+    for _ in range(turns):
+        said = subprocess.run([understudy, "dump", "--no-sync", "--force", "--json", "--level", "31", core, out], check=True,
+                              capture_output=True, text=True).stdout
+        taken[0].append(json.loads(said)["scan_seconds"])
+        out.unlink()
+        said = subprocess.run([theirs, "--message-level", "31", "-l", "-d", "31", core, out], check=True, capture_output=True, text=True)
+        out.unlink()
+        steps = re.findall(r"STEP \[(?:Checking for memory holes|Excluding unnecessary pages) *\] : ([\d.]+) s", said.stdout + said.stderr)
+        taken[1].append(sum(map(float, steps)))
+    return [statistics.median(t) for t in taken]
+
+
+def in_memory(core):
+    with open(core, "rb") as f:
         while f.read(16 << 20):
             pass
+
+
+def tables(understudy, tmp, turns, mebibytes):
+    """(beside makedumpfile, beside the floor, the scan's line)"""
+    core, out = guest_core(understudy, mebibytes), tmp / "dump"
+    in_memory(core)
+    subprocess.run(["ninja", "-C", understudy.parent, "bench/floor"], check=True, stdout=subprocess.DEVNULL)
+    beside = ["| level | codec | 1 job | 2 jobs | makedumpfile | times as fast (1, 2 jobs) | goal | size | makedumpfile's |",
+              "|---|---|---|---|---|---|---|---|---|"]
+    least = ["| level | codec | floor | 1 job | 2 jobs | of the floor (1, 2 jobs) | goal | |", "|---|---|---|---|---|---|---|---|"]
     for level in (31, 1, 0):
         for codec in CODECS:
-            taken, size = {1: [], 2: [], "peer": []}, {}
-            for _ in range(turns):
-                for who in taken:
-                    if who == "peer" and codec not in FLAGS:
-                        continue
-                    out.unlink(missing_ok=True)
-                    ours = [understudy, "dump", "--no-sync", "--level", level, "--codec", codec, "--jobs", who, core, out]
-                    peer = [theirs, "--message-level", "0", FLAGS.get(codec), "-d", level, core, out]
-                    taken[who].append(run(peer if who == "peer" else ours)[0])
-                    size[who] = out.stat().st_size
-            out.unlink()
-            one, two = statistics.median(taken[1]), statistics.median(taken[2])
-            peer = statistics.median(taken["peer"]) if taken["peer"] else None
-            yield level, codec, one, two, peer, size[1], size.get("peer"), GOALS.get((level, codec))
-
-
-def table(understudy, tmp, turns, mebibytes):
-    lines = ["| level | codec | 1 job | 2 jobs | makedumpfile | times as fast (1, 2 jobs) | goal | size | makedumpfile's |",
-             "|---|---|---|---|---|---|---|---|---|"]
-    for level, codec, one, two, peer, size, peer_size, goal in rows(understudy, tmp, turns, mebibytes):
-        fast = f"{peer / one:.2f}, {peer / two:.2f}" if peer else "-"
-        wanted = f"{goal[0]}, {goal[1]}" if goal else "-"
-        theirs = (f"{peer:.2f} s", f"{peer_size / 1e6:.1f} MB") if peer else ("-", "-")
-        lines.append(f"| {level} | {codec} | {one:.2f} s | {two:.2f} s | {theirs[0]} | {fast} | {wanted} | {size / 1e6:.1f} MB | {theirs[1]} |")
-    return "\n".join(lines)
+            took, bare, size = row(understudy, core, out, level, codec, turns)
+            one, two, peer = took[1], took[2], took.get("peer")
+            goal = GOALS.get((level, codec)) if peer else None
+            fast = f"{peer / one:.2f}, {peer / two:.2f}" if peer else "-"
+            wanted = f"{goal[0]}, {goal[1]}" if goal else "-"
+            theirs = (f"{peer:.2f} s", f"{size['peer'] / 1e6:.1f} MB") if peer else ("-", "-")
+            beside.append(f"| {level} | {codec} | {one:.2f} s | {two:.2f} s | {theirs[0]} | {fast} | {wanted} | {size[1] / 1e6:.1f} MB | {theirs[1]} |")
+            met = one <= FLOOR_GOALS[0] * bare and two <= FLOOR_GOALS[1] * bare
+            least.append(f"| {level} | {codec} | {bare:.3f} s | {one:.3f} s | {two:.3f} s | {one / bare:.2f}, {two / bare:.2f} | "
+                         f"<= {FLOOR_GOALS[0]}, {FLOOR_GOALS[1]} | {'met' if met else 'missed'} |")
+    ours, theirs = scan_row(understudy, core, out, max(turns, 5))
+    scan = (f"Sorting the pages takes {ours * 1000:.1f} ms, makedumpfile {theirs * 1000:.1f} ms: {theirs / ours:.1f} times as fast "
+            f"(goal {SCAN_GOAL}: {'met' if theirs >= SCAN_GOAL * ours else 'missed'}).")
+    return "\n".join(beside), "\n".join(least), scan
 
 
 def page(understudy, tmp, turns, mebibytes):
     """The part of bench/README.md about dumps."""
-    peer = version(lab.peer("makedumpfile", "usr/bin/makedumpfile"))
+    peer, newer = version(peer_of("lzo")), peer_of(NEWER)
+    zstd = f"its rows of {NEWER} are of {version(newer)}, from the Debian after" if newer else f"none with {NEWER} is at hand"
+    beside, least, scan = tables(understudy, tmp, turns, mebibytes)
     return f"""## Dumps
 
 The memory of a guest of {mebibytes} MiB with Debian's {KERNEL} kernel (noise and text in anonymous memory, tmpfs, page cache, dentries),
-as an ELF core that is in the page cache, to a file in memory. makedumpfile is Debian's {peer}, without snappy and zstd and with one thread (with
-more it is slower). Each number is the median of {turns}; the processes' whole time.
+as an ELF core that is in the page cache, to a file in memory. makedumpfile is Debian's {peer}; {zstd}; none of them has snappy. It runs with one
+thread (with more it is slower). Each number is the median of {turns}; the processes' whole time.
 
-{table(understudy, tmp, turns, mebibytes)}
+{beside}
 
 "times as fast" is makedumpfile's time over ours; the goals are for a quiet machine with two processors.
+
+{least}
+
+The floor is what no dump can do without: the library's bare codec, one page after the other from memory to one page of output that goes
+nowhere (lzo1x_1 of liblzo2, libdeflate's zlib at level 1, snappy, zstd at level 1), over all pages that are kept but those of zeros; and one
+read of all struct pages. Reading the core, writing the dump, checksums and the start of the process are not in it.
+
+{scan}
 """
