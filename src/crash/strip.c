@@ -97,8 +97,16 @@ static bool symbols_read(struct strip *s)
 
 static bool unneeded(const Elf64_Shdr *section, const char *name)
 {
-	static const char *const gone[] = { ".orc_unwind", ".orc_unwind_ip", ".orc_header",
-					    ".note.gnu.property" };
+	/* unwinding; ftrace, trace events and BPF; patching for one processor (smp_locks), for
+	 * indirect branch tracking and for call depth tracking: each is looked for by name and may
+	 * be absent (kernel/module/main.c: find_module_sections, arch/x86/kernel/module.c) */
+	static const char *const gone[] = {
+		".orc_unwind",        ".orc_unwind_ip",   ".orc_header",
+		".note.gnu.property", "__mcount_loc",     "__patchable_function_entries",
+		"__tracepoints_ptrs", "__bpf_raw_tp_map", "_ftrace_events",
+		"_ftrace_eval_map",   ".smp_locks",       ".ibt_endbr_seal",
+		".call_sites",
+	};
 
 	if (section->sh_type == SHT_GROUP)
 		return true;
