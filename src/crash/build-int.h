@@ -63,12 +63,15 @@ struct us_err *us_module_strip(struct us_bytes file, struct us_blob *ret) us_mus
 struct us_program_file {
 	const char *path;   /* in the image */
 	const char *source; /* on this machine */
+	bool runs;          /* a program or library, not a key or the like */
 };
 struct us_program_set {
 	struct us_pool *pool;
-	const char *root; /* of the machine, without a slash at its end: "" for this one */
+	const char *root;   /* of the machine, without a slash at its end: "" for this one */
+	const char *beside; /* directory that is looked into first, or NULL */
 	struct us_program_file *files;
-	size_t n, cap;
+	size_t n;
+	const char *loader; /* the interpreter of the last program, in the set already */
 };
 /* A program (absolute, or a name in the usual places) with its interpreter and all its libraries,
  * each once. Nothing is run. US_ERR_NOT_FOUND names what is missing. */

@@ -87,6 +87,9 @@ struct us_walk_result {
 	size_t n_targets;
 	const struct us_wanted_module *modules; /* in order: what others lie on first */
 	size_t n_modules;
+	const char *const *hosts; /* lines of /etc/hosts, NULL-terminated: the capture kernel asks
+				     no name server */
+	const char *const *notes; /* what beside a target cannot be done, NULL-terminated */
 	const char *const *problems; /* per target: NULL, or why it can't be used ("LUKS volume x:
 					this kernel has no crash_dm_crypt_keys") */
 };

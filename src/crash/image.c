@@ -28,7 +28,7 @@ struct build {
 	struct us_capture_file *files;
 	struct us_module_set modules;
 	struct us_recipe_module *recipe_modules;
-	const char *modules_dir;
+	const char *modules_dir, *program; /* program: understudy-capture */
 	bool strip;
 };
 
@@ -278,16 +278,97 @@ static struct us_err *put_init(struct build *b)
 {
 	static const char *const dirs[] = { "/dev", "/proc", "/sys", "/run", "/tmp", "/mnt", "/m" };
 	_us_blob_deinit_ struct us_blob file = { 0 };
-	const char *program;
 
 	for (size_t i = 0; i < us_array_size(dirs); i++)
 		US_TRY(us_archive_dir(&b->archive, dirs[i]));
 	US_TRY(us_archive_device(&b->archive, "/dev/console", 5, 1));
 	US_TRY(us_archive_device(&b->archive, "/dev/null", 1, 3));
-	US_TRY(capture_program(b->pool, &program));
-	US_TRY(us_file_map(program, &file));
-	US_TRY(file_note(b, "/init", program, us_blob_bytes(&file)));
+	US_TRY(capture_program(b->pool, &b->program));
+	US_TRY(us_file_map(b->program, &file));
+	US_TRY(file_note(b, "/init", b->program, us_blob_bytes(&file)));
 	return us_archive_file(&b->archive, "/init", 0755, us_blob_bytes(&file));
+}
+
+/* ---- programs, with what they expect of a system ---- */
+static struct us_err *programs_of_targets(struct build *b, struct us_program_set *set,
+					  bool *ret_network)
+{
+	for (size_t i = 0; i < b->walk->n_targets; i++) {
+		struct us_target_needs needs;
+
+		if (b->walk->problems[i])
+			continue;
+		US_TRY(us_target_needs(&b->walk->targets[i].spec, b->pool, &needs));
+		for (const char *const *p = needs.programs; *p; p++)
+			US_TRY(us_program_add(set, *p));
+		for (const char *const *p = needs.files; *p; p++)
+			US_TRY(us_program_file_add(set, *p));
+		*ret_network |= needs.network;
+	}
+	return NULL;
+}
+
+static struct us_err *programs_find(struct build *b, struct us_program_set *set, bool *ret_network)
+{
+	const struct us_crash_config *c = b->config;
+	const char *const hooks[] = { c->pre, c->post };
+
+	US_TRY(programs_of_targets(b, set, ret_network));
+	for (size_t i = 0; i < us_array_size(hooks); i++)
+		if (hooks[i] && *hooks[i])
+			US_TRY(us_program_add(set, hooks[i]));
+	for (const char *const *p = c->extra_programs; p && *p; p++)
+		US_TRY(us_program_add(set, *p));
+	if (c->webhook && *c->webhook) {
+		US_TRY(us_program_add(set, "understudy-http"));
+		*ret_network = true;
+	}
+	*ret_network |= c->fence_nodes && *c->fence_nodes;
+	return NULL;
+}
+
+/* Users and names of hosts, as programs look them up. */
+static struct us_err *put_etc(struct build *b)
+{
+	static const char passwd[] = "root:x:0:0:root:/:/bin/false\n";
+	static const char switches[] = "passwd: files\ngroup: files\nhosts: files\n";
+	_us_text_deinit_ struct us_text hosts = { 0 };
+
+	us_text_add(&hosts, "127.0.0.1 localhost\n");
+	for (const char *const *line = b->walk->hosts; line && *line; line++)
+		us_text_add(&hosts, "%s\n", *line);
+	if (hosts.failed)
+		return us_err_nomem();
+	US_TRY(us_archive_file(&b->archive, "/etc/passwd", 0644,
+			       us_bytes_of(passwd, strlen(passwd))));
+	US_TRY(us_archive_file(&b->archive, "/etc/nsswitch.conf", 0644,
+			       us_bytes_of(switches, strlen(switches))));
+	return us_archive_file(&b->archive, "/etc/hosts", 0644, us_bytes_of(hosts.s, hosts.n));
+}
+
+static struct us_err *put_programs(struct build *b)
+{
+	const char *slash = strrchr(b->program, '/');
+	struct us_program_set set = {
+		.pool = b->pool,
+		.root = strcmp(b->host->root, "/") ? b->host->root : "",
+		.beside = slash ? us_pool_strndup(b->pool, b->program, (size_t)(slash - b->program))
+				: NULL,
+	};
+	bool network = false;
+
+	US_TRY(programs_find(b, &set, &network));
+	for (size_t i = 0; i < set.n; i++) {
+		const struct us_program_file *f = &set.files[i];
+		_us_blob_deinit_ struct us_blob file = { 0 };
+
+		US_TRY(us_file_map(f->source, &file));
+		US_TRY(file_note(b, f->path, f->source, us_blob_bytes(&file)));
+		/* a key must be nobody else's */
+		US_TRY(us_archive_file(&b->archive, f->path, f->runs ? 0700 : 0600,
+				       us_blob_bytes(&file)));
+	}
+	return network || set.n ? put_etc(b) : NULL;
 }
 
 /* ---- the recipe ---- */
@@ -319,6 +400,19 @@ static struct us_err *recipe_targets(struct build *b, struct us_recipe *recipe)
 static const char *or_null(const char *s)
 {
 	return s && *s ? s : NULL;
+}
+
+static const char *watchdog_of(const struct build *b)
+{
+	const char *wish = b->config->watchdog;
+
+	if (wish && !strncmp(wish, "/dev/", 5))
+		return wish;
+	if (wish && !strcmp(wish, "no"))
+		return NULL;
+	return faccessat(b->host->root_fd, "sys/class/watchdog/watchdog0", F_OK, 0) == 0
+		       ? "/dev/watchdog0"
+		       : NULL;
 }
 
 static struct us_err *recipe_make(struct build *b, struct us_recipe **ret)
@@ -355,6 +449,7 @@ static struct us_err *recipe_make(struct build *b, struct us_recipe **ret)
 		.hook_budget_s = c->hook_budget_s,
 		.budget_s = c->budget_s,
 		.final = c->final,
+		.watchdog = watchdog_of(b),
 		.webhook = or_null(c->webhook),
 		.fence_nodes = or_null(c->fence_nodes),
 		.fence_port = c->fence_port,
@@ -394,6 +489,7 @@ static struct us_err *build(struct build *b)
 	b->strip = may_strip(b->host, b->kernel);
 	US_TRY(put_init(b));
 	US_TRY(put_modules(b));
+	US_TRY(put_programs(b));
 	US_TRY(put_recipe(b));
 	US_TRY(us_archive_take(&b->archive, &cpio));
 	return pack(b, &cpio);

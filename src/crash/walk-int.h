@@ -44,6 +44,8 @@ struct us_walk {
 	const char *device_sys[US_WALK_DEVICES_MAX]; /* "sys/devices/.../vda1" of each */
 	struct us_wanted_module *modules;
 	struct us_recipe_net *nets;
+	const char **hosts;
+	size_t n_hosts;
 	int target; /* the one that is walked */
 };
 

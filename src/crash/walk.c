@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define MOUNTINFO_MAX (4u << 20)
+#define NOTES_MAX     16
 
 /* File systems that can take a dump, and how they are known on a device. */
 static const struct {
@@ -159,6 +160,19 @@ static struct us_err *walk_raw(struct us_walk *walk, struct us_recipe_target *ta
 	return us_walk_block(walk, sys, US_MARK_RAW, NULL, 0, &target->device);
 }
 
+static struct us_err *walk_far(struct us_walk *walk, struct us_recipe_target *target)
+{
+	struct us_target_needs needs;
+
+	US_TRY(us_target_needs(&target->spec, walk->pool, &needs));
+	US_TRY(us_walk_net(walk, target->spec.host));
+	for (const char *const *m = needs.modules; *m; m++)
+		US_TRY(us_walk_want(walk, *m, NULL, false, "%s",
+				    us_target_kind_name(target->spec.kind)));
+	target->network = true;
+	return NULL;
+}
+
 /* All texts of a target copied: the result may outlive the configuration. */
 static struct us_err *spec_copy(struct us_pool *pool, const struct us_target_spec *from,
 				struct us_target_spec *ret)
@@ -185,8 +199,62 @@ static struct us_err *walk_target(struct us_walk *walk, const struct us_target_s
 	case US_TARGET_RAW:
 		return walk_raw(walk, target);
 	default:
-		return us_err_new(US_ERR_UNSUPPORTED, "targets of this kind are not walked yet");
+		return walk_far(walk, target);
 	}
+}
+
+static struct us_err *note_if(struct us_walk *walk, struct us_err *err, const char *what,
+			      const char **notes, size_t *n)
+{
+	_us_err_free_ struct us_err *held = err;
+
+	if (!held)
+		return NULL;
+	if (held->code == US_ERR_NOMEM)
+		return us_err_nomem();
+	notes[*n] = us_pool_format(walk->pool, "%s: %s", what, held->text);
+	return notes[(*n)++] ? NULL : us_err_nomem();
+}
+
+/* The driver of the watchdog that runs now: the capture kernel has to feed it, too. */
+static struct us_err *walk_watchdog(struct us_walk *walk)
+{
+	const char *wish = walk->config->watchdog;
+	const char *name = wish && !strncmp(wish, "/dev/", 5) ? us_walk_base(wish) : "watchdog0";
+
+	if (wish && !strcmp(wish, "no"))
+		return NULL;
+	if (!strcmp(name, "watchdog"))
+		name = "watchdog0";
+	const char *sys = us_walk_link(walk, "sys/class/watchdog/%s", name);
+	return sys ? us_walk_bus(walk, sys) : NULL;
+}
+
+/* What needs the network or a driver beside the targets: messages about the crash, the watchdog.
+ * That they cannot be had is no reason not to arm. */
+static struct us_err *walk_beside(struct us_walk *walk)
+{
+	const struct us_crash_config *c = walk->config;
+	const char **notes = us_pool_array(walk->pool, NOTES_MAX + 1, sizeof(*notes));
+	char *nodes = us_pool_strdup(walk->pool, c->fence_nodes ? c->fence_nodes : "");
+	size_t n = 0;
+
+	if (!notes || !nodes)
+		return us_err_nomem();
+	walk->out->notes = notes;
+	walk->target = -1;
+	if (c->webhook && *c->webhook) {
+		const char *host = strstr(c->webhook, "://");
+
+		host = host ? host + 3 : c->webhook;
+		host = us_pool_strndup(walk->pool, host, strcspn(host, ":/?"));
+		if (!host)
+			return us_err_nomem();
+		US_TRY(note_if(walk, us_walk_net(walk, host), "webhook", notes, &n));
+	}
+	for (char *node; (node = strtok_r(nodes, " ,", &nodes)) && n < NOTES_MAX;)
+		US_TRY(note_if(walk, us_walk_net(walk, node), "fence_kdump", notes, &n));
+	return walk_watchdog(walk);
 }
 
 static struct us_err *walk_all(struct us_walk *walk)
@@ -199,16 +267,19 @@ static struct us_err *walk_all(struct us_walk *walk)
 	walk->devices = us_pool_array(walk->pool, US_WALK_DEVICES_MAX, sizeof(*walk->devices));
 	walk->modules = us_pool_array(walk->pool, US_WALK_MODULES_MAX, sizeof(*walk->modules));
 	walk->nets = us_pool_array(walk->pool, US_WALK_NETS_MAX, sizeof(*walk->nets));
-	if (!targets || !problems || !walk->devices || !walk->modules || !walk->nets)
+	walk->hosts = us_pool_array(walk->pool, US_WALK_NETS_MAX + 1, sizeof(*walk->hosts));
+	if (!targets || !problems || !walk->devices || !walk->modules || !walk->nets || !walk->hosts)
 		return us_err_nomem();
 	out->devices = walk->devices;
 	out->modules = walk->modules;
 	out->nets = walk->nets;
+	out->hosts = walk->hosts;
 	out->targets = targets;
 	out->problems = problems;
 	out->n_targets = n;
 	for (size_t i = 0; i < n; i++) {
 		size_t devices = out->n_devices, modules = out->n_modules, nets = out->n_nets;
+		size_t hosts = walk->n_hosts;
 
 		walk->target = (int)i;
 		_us_err_free_ struct us_err *err =
@@ -220,11 +291,13 @@ static struct us_err *walk_all(struct us_walk *walk)
 		out->n_devices = devices;
 		out->n_modules = modules;
 		out->n_nets = nets;
+		walk->n_hosts = hosts;
+		memset(walk->hosts + hosts, 0, (US_WALK_NETS_MAX - hosts) * sizeof(*walk->hosts));
 		problems[i] = us_pool_strdup(walk->pool, err->text);
 		if (!problems[i])
 			return us_err_nomem();
 	}
-	return NULL;
+	return walk_beside(walk);
 }
 
 struct us_err *us_walk_with(const struct us_host *host, const struct us_crash_config *config,
