@@ -44,7 +44,7 @@ struct us_recipe_device {
 	const char *const *members;      /* MD: names, NULL-terminated */
 	unsigned int md_major, md_minor; /* MD: metadata version 1.2 etc. */
 	/* DM of LVM: the logical volume's part of the volume group's metadata on device lvm_pv must
-	 * have this hash (hex SHA-256 or XXH64, see lvm.c), else its extents have moved: refused */
+	 * have this hash (us_lvm_hash), else its extents have moved: refused */
 	const char *lvm_pv, *lvm_lv, *lvm_hash;
 	bool needs_keys; /* DM crypt: by crash_dm_crypt_keys */
 };
