@@ -15,9 +15,18 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define SOCKET_BYTES (1 << 20)
 #define END_MS       500
+
+uint64_t us_target_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 static struct us_err *spawn(const char *const *argv, int in_out, int err_fd, pid_t *ret)
 {

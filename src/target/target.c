@@ -17,18 +17,10 @@
 #define NAME_MOST 120
 
 static const struct us_target_ops *const kinds[US_TARGET_KINDS] = {
-	[US_TARGET_DIR] = &us_target_dir,
-	[US_TARGET_RAW] = &us_target_raw,
-	[US_TARGET_SSH] = &us_target_ssh,
+	[US_TARGET_DIR] = &us_target_dir, [US_TARGET_RAW] = &us_target_raw,
+	[US_TARGET_SSH] = &us_target_ssh, [US_TARGET_HTTP] = &us_target_http,
+	[US_TARGET_S3] = &us_target_s3,
 };
-
-uint64_t us_target_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 struct us_err *us_target_in_time(const struct us_target *t, const char *what)
 {

@@ -109,6 +109,10 @@ struct us_err *us_target_dump_begin(struct us_target *target, const char *crash,
 struct us_err *us_target_dump_end(struct us_target *target, bool finished, struct us_pool *pool,
 				  const char **ret_where) us_must_check;
 
+/* JSON to a URL (http or https), by understudy-http; ca: a file of certificates, NULL: the system's. */
+struct us_err *us_target_webhook(const char *url, const char *ca, const char *json,
+				 uint64_t deadline_ns) us_must_check;
+
 struct us_saved { /* a saved crash */
 	const char *crash;
 	uint64_t bytes; /* all files of it */

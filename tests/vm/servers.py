@@ -181,6 +181,13 @@ class Http(Server):
                     return True
                 return False
 
+            def linger(self):
+                """Closing on unread bytes would take the answer from the client."""
+                self.connection.settimeout(5)
+                with contextlib.suppress(OSError):
+                    while self.connection.recv(1 << 16):
+                        pass
+
             def file(self):
                 path = (outer.store / self.path.split("?")[0].lstrip("/")).resolve()
                 return path if outer.store.resolve() in path.parents else None
@@ -214,6 +221,7 @@ class Http(Server):
                         if outer.room is not None and n > outer.room:
                             part.unlink()
                             self.answer(507, b"full", close=True)
+                            self.linger()
                             return
                         out.write(piece)
                 part.rename(path)
