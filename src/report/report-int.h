@@ -55,7 +55,6 @@ bool us_story_cpu(const struct us_story *story, size_t nth, struct us_cpu *ret,
 bool us_core_by_qemu(const struct us_vmcore *core);
 uint64_t us_core_memory(const struct us_vmcore *core);
 
-void us_json_add_str(json_object *list, const char *s);
 void us_json_timeline(json_object *obj, const struct us_timeline *timeline);
 
 extern const enum us_page_class us_class_order[US_CLASS_COUNT];

@@ -55,6 +55,7 @@ void us_json_text(json_object *obj, const char *key, struct us_bytes b);
 json_object *us_json_sub(json_object *obj, const char *key);
 json_object *us_json_list(json_object *obj, const char *key);
 json_object *us_json_item(json_object *list);
+void us_json_add_str(json_object *list, const char *s);
 /* {"schema": "understudy.WHAT/1"} */
 json_object *us_json_new(const char *what);
 

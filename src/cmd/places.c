@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The configured targets on this machine, as far as they can be reached without changing anything:
+ * a directory that is not there is not made, an NFS export is looked for among the mounts
+ * (proc(5): /proc/self/mounts). And what a saved crash's files say about how it went, in words.
+ */
+#include "cmd/places-int.h"
+
+#include "base/cleanup.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define STATE_MAX (1u << 20)
+
+struct us_err *us_places_find(const char *path, const char *words, struct us_places *ret)
+{
+	struct us_target_spec *own;
+	_us_close_ int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const struct us_target_spec *specs;
+
+	if (root < 0)
+		return us_err_os(errno, "opening /");
+	US_TRY(us_crash_config_read(root, path, &ret->config));
+	specs = ret->config->targets;
+	ret->n = ret->config->n_targets;
+	if (words) {
+		own = us_pool_alloc(&ret->pool, sizeof(*own));
+		if (!own)
+			return us_err_nomem();
+		US_TRY(us_target_parse(words, &ret->pool, own));
+		specs = own;
+		ret->n = 1;
+	}
+	ret->v = us_pool_array(&ret->pool, ret->n, sizeof(*ret->v));
+	if (!ret->v)
+		return us_err_nomem();
+	for (size_t i = 0; i < ret->n; i++)
+		ret->v[i].spec = &specs[i];
+	return NULL;
+}
+
+static uint64_t deadline(unsigned int seconds)
+{
+	struct timespec t;
+
+	if (!seconds)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((uint64_t)t.tv_sec + seconds) * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Where an export is mounted; US_ERR_NOT_FOUND says how it could be. */
+static struct us_err *nfs_mount(struct us_places *places, const struct us_target_spec *spec,
+				const char **ret)
+{
+	const char *open_bracket = strchr(spec->host, ':') ? "[" : "",
+		   *close = *open_bracket ? "]" : "";
+	const char *source = us_pool_format(&places->pool, "%s%s%s:%s", open_bracket, spec->host,
+					    close, spec->share);
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	const struct mntent *m;
+	const char *at = NULL;
+
+	if (!f || !source) {
+		if (f)
+			endmntent(f);
+		return source ? us_err_os(errno, "opening /proc/self/mounts") : us_err_nomem();
+	}
+	while (!at && (m = getmntent(f)))
+		if (!strncmp(m->mnt_type, "nfs", 3) && !strcmp(m->mnt_fsname, source))
+			at = us_pool_strdup(&places->pool, m->mnt_dir);
+	endmntent(f);
+	if (!at)
+		return us_err_new(US_ERR_NOT_FOUND, "it is not mounted here: mount -t nfs %s /mnt",
+				  source);
+	*ret = at;
+	return NULL;
+}
+
+void us_place_open(struct us_places *places, struct us_place *place, unsigned int seconds)
+{
+	const struct us_target_spec *spec = place->spec;
+	const char *root = "";
+	struct stat st;
+
+	if (spec->kind == US_TARGET_DIR && stat(spec->path, &st) && errno == ENOENT)
+		return;
+	if (spec->kind == US_TARGET_NFS)
+		place->problem = nfs_mount(places, spec, &root);
+	if (!place->problem)
+		place->problem = us_target_open(spec, root, deadline(seconds), &place->target);
+}
+
+void us_place_list(struct us_places *places, struct us_place *place)
+{
+	if (!place->target)
+		return;
+	place->problem = us_target_list(place->target, &places->pool, &place->saved, &place->n);
+	place->unlisted = place->problem && place->problem->code == US_ERR_UNSUPPORTED;
+}
+
+void us_places_deinit(struct us_places *places)
+{
+	for (size_t i = 0; places->v && i < places->n; i++) {
+		us_target_close(places->v[i].target);
+		us_err_free(places->v[i].problem);
+	}
+	us_crash_config_free(places->config);
+	us_pool_deinit(&places->pool);
+	*places = (struct us_places){ 0 };
+}
+
+const char *us_place_where(struct us_pool *pool, const struct us_place *place, const char *crash,
+			   const char *file)
+{
+	const struct us_target_spec *spec = place->spec;
+	const char *text = spec->kind == US_TARGET_DIR ? spec->path : spec->text;
+	size_t n = strcspn(text, " \t");
+
+	while (n > 1 && text[n - 1] == '/')
+		n--;
+	if (spec->kind == US_TARGET_RAW && !strcmp(file, "dump"))
+		return spec->path;
+	return us_pool_format(pool, "%.*s/%s/%s", (int)n, text, crash, file);
+}
+
+const char *us_crash_time(const char *crash, char *buf, const char **ret_release)
+{
+	int y, mo, d, h, mi, s, n = 0;
+
+	*ret_release = crash;
+	buf[0] = '\0';
+	if (sscanf(crash, "%4d%2d%2d-%2d%2d%2d-%n", &y, &mo, &d, &h, &mi, &s, &n) == 6 && n) {
+		*ret_release = crash + n;
+		snprintf(buf, US_CRASH_TIME, "%04d-%02d-%02d %02d:%02d:%02d UTC", y % 10000,
+			 mo % 100, d % 100, h % 100, mi % 100, s % 100);
+	}
+	return buf;
+}
+
+/* ---- how it went ---- */
+
+static const char *by_files(const struct us_saved *saved)
+{
+	if (saved->has_dump)
+		return "a dump, and no word about how it went";
+	if (saved->incomplete)
+		return "an incomplete dump: the capture was cut off";
+	return saved->has_log ? "the kernel log, and no dump: the capture was cut off"
+			      : "nothing but its name: the capture was cut off";
+}
+
+static const char *by_result(struct us_pool *pool, const char *result)
+{
+	static const struct {
+		const char *result, *words;
+	} known[] = {
+		{ "saved", "the dump is whole" },
+		{ "partial", "a partial dump" },
+		{ "log", "the kernel log only" },
+		{ "nothing", "nothing was saved" },
+	};
+	const char *details = strchr(result, ' ');
+	size_t n = strcspn(result, " ");
+
+	for (size_t i = 0; i < us_array_size(known); i++)
+		if (strlen(known[i].result) == n && !strncmp(known[i].result, result, n))
+			return us_pool_format(pool, "%s%s%s", known[i].words, details ? ":" : "",
+					      details ? details : "");
+	return us_pool_format(pool, "it says: %s", result);
+}
+
+/* The stage in which it was cut off: the last that was begun and did not end. */
+static const char *cut_off(struct us_pool *pool, const struct us_saved *saved,
+			   const struct us_capture_state *state)
+{
+	for (size_t i = state->n_stages; i--;)
+		if (state->stages[i].end_ms == UINT64_MAX)
+			return us_pool_format(pool, "%s: cut off in the stage \"%s\"",
+					      saved->has_dump     ? "a dump"
+					      : saved->incomplete ? "an incomplete dump"
+					      : saved->has_log    ? "the kernel log"
+								  : "nothing",
+					      state->stages[i].name);
+	return by_files(saved);
+}
+
+struct us_err *us_crash_tell(struct us_places *places, const struct us_place *place,
+			     const struct us_saved *saved, struct us_told *ret)
+{
+	_us_blob_deinit_ struct us_blob text = { 0 };
+	struct us_told told = { 0 };
+	struct us_err *err =
+		us_target_get(place->target, saved->crash, "state.txt", STATE_MAX, &text);
+	const char *result;
+
+	if (err && err->code != US_ERR_NOT_FOUND)
+		return err;
+	told.has_state = !err;
+	us_err_free(err);
+	if (!told.has_state) {
+		told.words = by_files(saved);
+		*ret = told;
+		return NULL;
+	}
+	US_TRY(us_capture_state_parse(us_blob_bytes(&text), &told.state));
+	result = us_capture_state_text(&told.state, "result", 0);
+	if (result) {
+		told.result = us_pool_strndup(&places->pool, result, strcspn(result, " "));
+		told.words = by_result(&places->pool, result);
+	} else {
+		told.words = cut_off(&places->pool, saved, &told.state);
+	}
+	if (!told.words || (result && !told.result)) {
+		us_told_deinit(&told);
+		return us_err_nomem();
+	}
+	*ret = told;
+	return NULL;
+}
+
+void us_told_deinit(struct us_told *told)
+{
+	us_capture_state_deinit(&told->state);
+}
