@@ -19,7 +19,7 @@ struct us_err *us_helper_find(struct us_pool *pool, const char **ret)
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	const char *places[] = { named && *named ? named : NULL, NULL,
-				 US_LIBEXECDIR "/understudy-http", "/bin/understudy-http" };
+				 US_LIBEXEC_DIR "/understudy-http", "/bin/understudy-http" };
 
 	if (n > 0) {
 		self[n] = 0;
@@ -34,7 +34,7 @@ struct us_err *us_helper_find(struct us_pool *pool, const char **ret)
 	return us_err_new(
 		US_ERR_NOT_FOUND,
 		"the program understudy-http is missing: HTTP and S3 targets need it (it is "
-		"installed as " US_LIBEXECDIR "/understudy-http)");
+		"installed as " US_LIBEXEC_DIR "/understudy-http)");
 }
 
 struct us_err *us_helper_start(uint64_t deadline_ns, struct us_helper *ret)
