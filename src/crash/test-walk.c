@@ -2,6 +2,7 @@
 /* The walk from a target to its devices, on made machines: files and links below a directory. */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "crash/lvm-int.h"
 #include "crash/walk-int.h"
 
 #include <fcntl.h>
@@ -60,6 +61,21 @@ static struct us_err *resolve(void *data, const char *host, struct us_pool *pool
 	all[0] = us_pool_strdup(pool, !strcmp(host, "far") ? "198.51.100.7" : host);
 	*ret = all;
 	return NULL;
+}
+
+static struct us_err *lvm_text(int fd, struct us_blob *ret)
+{
+	static const char text[] =
+		"vg {\nid = \"aaaabb-bbcc-ccdd-ddee-eeff-ffgg-gghhhh\"\nextent_size = 8192\n"
+		"physical_volumes { pv0 { id = \"v00000\" pe_start = 2048 } }\n"
+		"logical_volumes { lv { id = \"000011-1122-2233-3344-4455-5566-667777\"\n"
+		" segment1 { stripes = [ \"pv0\", 0 ] } } }\n}\n";
+	char first;
+
+	/* sda holds no copy: the first byte of the other one is not 0 */
+	if (pread(fd, &first, 1, 0) != 1 || !first)
+		return us_err_new(US_ERR_NOT_FOUND, "no text");
+	return us_blob_copy(us_bytes_of(text, strlen(text)), ret);
 }
 
 static void parents(const struct machine *m, const char *path, char *ret_full)
@@ -189,7 +205,7 @@ static void no_error(struct us_err *err)
 
 static const struct us_walk_result *walk(struct machine *m, const char *config)
 {
-	const struct us_walk_sources sources = { dm_table, addresses, resolve, m };
+	const struct us_walk_sources sources = { dm_table, addresses, resolve, lvm_text, m };
 
 	no_error(us_crash_config_parse(us_bytes_of(config, strlen(config)), "conf", &m->config));
 	no_error(us_walk_with(&m->host, m->config, &sources, &m->walk));
@@ -384,6 +400,7 @@ static void put_lvm(struct machine *m)
 			    : "v0000000000000000000000000000000",
 			  32);
 	}
+	put_bytes(m, "dev/vda1", 0, "x", 1);
 	put_ext4(m, "dev/dm-0");
 	m->tables[0][0] = "253:0";
 	m->tables[0][1] = "0 1000 linear 254:1 2048\n1000 1000 striped 2 128 8:0 0 254:1 4096\n";
@@ -406,7 +423,19 @@ static void lvm_is_its_table_with_names(void **state)
 	assert_int_equal(w->devices[2].n_marks, 2); /* of the file system */
 	assert_memory_equal(w->devices[1].marks[1].bytes.p, "v0000", 5);
 	assert_string_equal(w->targets[0].device, "vg-lv");
+	assert_string_equal(w->devices[2].lvm_pv, "d1");
+	assert_string_equal(w->devices[2].lvm_lv, "00001111222233334444555566667777");
+	assert_int_equal(strlen(w->devices[2].lvm_hash), US_LVM_HASH_MAX - 1);
 	assert_string_equal(wanted(m), "dm-mod ahci sd_mod virtio_pci virtio_blk ext4 ");
+}
+
+static void lvm_without_its_metadata_is_refused(void **state)
+{
+	struct machine *m = *state;
+
+	put_lvm(m);
+	put_bytes(m, "dev/vda1", 0, "", 1);
+	assert_non_null(strstr(walk(m, "target = /c\n")->problems[0], "extents have moved"));
 }
 
 static void unknown_target_types_are_refused(void **state)
@@ -665,6 +694,7 @@ int main(void)
 		TEST(nvme_of_several_controllers_wants_each),
 		TEST(btrfs_keeps_its_subvolume),
 		TEST(lvm_is_its_table_with_names),
+		TEST(lvm_without_its_metadata_is_refused),
 		TEST(unknown_target_types_are_refused),
 		TEST(luks_needs_a_key_that_can_be_handed_over),
 		TEST(luks_with_a_bare_key_is_refused),

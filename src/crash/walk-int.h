@@ -27,6 +27,8 @@ struct us_walk_sources {
 	/* The addresses of a host, as text, NULL-terminated, the best first. */
 	struct us_err *(*resolve)(void *data, const char *host, struct us_pool *pool,
 				  const char *const **ret);
+	/* The metadata of the volume group on an LVM physical volume. */
+	struct us_err *(*lvm_text)(int fd, struct us_blob *ret);
 	void *data;
 };
 extern const struct us_walk_sources us_walk_sources_live;
@@ -84,6 +86,8 @@ enum us_mark_use { /* what is expected on a device */
 		   US_MARK_DISK, /* the table of partitions */
 		   US_MARK_USES
 };
+/* The device's node for reading. */
+struct us_err *us_walk_open(struct us_walk *walk, const char *sys, int *ret_fd) us_must_check;
 /* Read what makes the device known; detail: of MD, the metadata version "1.2". */
 struct us_err *us_walk_marks(struct us_walk *walk, const char *sys, enum us_mark_use use,
 			     const char *detail, struct us_recipe_device *device) us_must_check;

@@ -5,6 +5,7 @@
  */
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "crash/lvm-int.h"
 #include "crash/walk-int.h"
 
 #include <arpa/inet.h>
@@ -158,4 +159,5 @@ const struct us_walk_sources us_walk_sources_live = {
 	.dm_table = dm_table,
 	.addresses = addresses,
 	.resolve = resolve,
+	.lvm_text = us_lvm_read,
 };

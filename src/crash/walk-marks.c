@@ -45,7 +45,7 @@ static const char *const use_names[US_MARK_USES] = {
 	[US_MARK_RAW] = "mark of understudy",   [US_MARK_DISK] = "table of partitions",
 };
 
-static struct us_err *node_open(struct us_walk *walk, const char *sys, int *ret_fd)
+struct us_err *us_walk_open(struct us_walk *walk, const char *sys, int *ret_fd)
 {
 	const char *name = us_walk_base(sys);
 	char path[300];
@@ -160,7 +160,7 @@ struct us_err *us_walk_marks(struct us_walk *walk, const char *sys, enum us_mark
 
 	if (use == US_MARK_NONE)
 		return NULL;
-	US_TRY(node_open(walk, sys, &fd));
+	US_TRY(us_walk_open(walk, sys, &fd));
 	if (use == US_MARK_MD)
 		err = marks_of_md(walk, fd, detail, device);
 	else if (use == US_MARK_RAW)

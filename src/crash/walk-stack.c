@@ -6,12 +6,15 @@
  * (Documentation/admin-guide/md.rst). Of a multipath device one path is enough: it is walked as a
  * disk with the drivers of all paths. Target types that keep state of their own are refused.
  */
+#include "base/cleanup.h"
 #include "base/text.h"
+#include "crash/lvm-int.h"
 #include "crash/walk-int.h"
 
 #include <string.h>
 
 #define BELOW_MAX 32
+#define LVM_ID    32 /* characters of an identifier */
 
 struct below { /* what a device lies on */
 	const char *sys, *number, *name;
@@ -165,6 +168,48 @@ static struct us_err *table_take(struct us_walk *walk, const struct stack *stack
 	return NULL;
 }
 
+/* Where the volume's extents are by LVM's own word: the capture kernel compares it before it writes,
+ * for they may have moved since. Only what lies on a physical volume itself is asked for. */
+static struct us_err *lvm_note(struct us_walk *walk, const struct stack *stack,
+			       struct us_recipe_device *device)
+{
+	bool on_volume = false;
+
+	if (!device->uuid || strncmp(device->uuid, "LVM-", 4) != 0 ||
+	    strlen(device->uuid) < 4 + 2 * LVM_ID)
+		return NULL;
+	for (size_t i = 0; i < stack->n; i++) {
+		const struct below *b = &stack->below[i];
+		_us_blob_deinit_ struct us_blob text = { 0 };
+		_us_close_ int fd = -1;
+		char hash[US_LVM_HASH_MAX];
+
+		if (use_below(walk, device->uuid, b->sys) != US_MARK_LVM)
+			continue;
+		on_volume = true;
+		US_TRY(us_walk_open(walk, b->sys, &fd));
+		struct us_err *err = walk->sources->lvm_text(fd, &text);
+		if (err && err->code == US_ERR_NOT_FOUND) { /* no copy on this one */
+			us_err_free(err);
+			continue;
+		}
+		if (err)
+			return us_err_wrap(err, "%s", us_walk_base(b->sys));
+		device->lvm_lv = us_pool_strndup(walk->pool, device->uuid + 4 + LVM_ID, LVM_ID);
+		if (!device->lvm_lv)
+			return us_err_nomem();
+		US_TRY(us_lvm_hash(us_blob_bytes(&text), device->lvm_lv, hash));
+		device->lvm_pv = b->name;
+		device->lvm_hash = us_pool_strdup(walk->pool, hash);
+		return device->lvm_hash ? NULL : us_err_nomem();
+	}
+	return on_volume ? us_err_new(US_ERR_UNSUPPORTED,
+				      "no physical volume below it holds the volume group's "
+				      "metadata, by which the capture kernel would see that its "
+				      "extents have moved")
+			 : NULL;
+}
+
 static bool is_multipath(const char *table)
 {
 	unsigned long long start, length;
@@ -203,6 +248,7 @@ static struct us_err *dm_take(struct us_walk *walk, const char *sys, unsigned in
 				     use_below(walk, device->uuid ? device->uuid : "", b->sys),
 				     NULL, depth + 1, &b->name));
 	}
+	US_TRY(lvm_note(walk, &stack, device));
 	return table_take(walk, &stack, table, device);
 }
 
