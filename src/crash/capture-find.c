@@ -166,6 +166,11 @@ struct us_err *us_capture_device(struct us_capture *c, const char *name, uint64_
 
 		if (d->kind != US_DEVICE_FOUND)
 			return us_err_new(US_ERR_UNSUPPORTED, "%s has to be assembled", d->name);
+		for (const char *const *m = d->members; m && *m; m++) {
+			const char *whole; /* this is a partition of it */
+
+			US_TRY(us_capture_device(c, *m, deadline_ns, &whole));
+		}
 		US_TRY(find(c, d, deadline_ns, found));
 		us_capture_note(c, "device", "%s is %s", d->name, found);
 		memcpy(node, found, sizeof(found));

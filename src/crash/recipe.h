@@ -39,9 +39,11 @@ struct us_recipe_device {
 	size_t n_marks;
 	uint64_t bytes; /* size; 0 = not compared */
 	/* DM: lines "START LENGTH TYPE PARAMS" with ${NAME} for each device below; MD: members */
-	const char *const *table;        /* NULL-terminated */
-	const char *uuid;                /* DM */
-	const char *const *members;      /* MD: names, NULL-terminated */
+	const char *const *table; /* NULL-terminated */
+	const char *uuid;         /* DM */
+	/* names, NULL-terminated. MD: what it is made of; FOUND: the device that has to be
+	 * assembled before, since this is a partition of it */
+	const char *const *members;
 	unsigned int md_major, md_minor; /* MD: metadata version 1.2 etc. */
 	/* DM of LVM: the logical volume's part of the volume group's metadata on device lvm_pv must
 	 * have this hash (us_lvm_hash), else its extents have moved: refused */
