@@ -114,13 +114,15 @@ struct us_err *us_file_replace(const char *path, struct us_bytes bytes)
 	_us_free_ char *tmp = NULL;
 	_us_close_ int fd = -1;
 	struct us_err *err;
+	mode_t mask = umask(0); /* there is no other way to ask for it */
 
+	umask(mask);
 	US_TRY(us_text_format(&tmp, "%s.XXXXXX", path));
 	fd = mkostemp(tmp, O_CLOEXEC);
 	if (fd < 0)
 		return us_err_os(errno, "creating a file beside %s", path);
 	err = us_file_write_all(fd, bytes, tmp);
-	if (!err && (fchmod(fd, 0644) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
+	if (!err && (fchmod(fd, 0644 & ~mask) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
 		err = us_err_os(errno, "writing %s", path);
 	if (err)
 		unlink(tmp);

@@ -18,7 +18,7 @@ struct us_err *us_file_map(const char *path, struct us_blob *ret) us_must_check;
  */
 struct us_err *us_file_read_at(int dirfd, const char *path, size_t max, struct us_blob *ret)
 	us_must_check;
-/* Write bytes to path by a temporary file beside it, fsync and rename. */
+/* Write bytes to path by a temporary file beside it, fsync and rename; 0644 without the umask. */
 struct us_err *us_file_replace(const char *path, struct us_bytes bytes) us_must_check;
 /* Write all of bytes to fd, however many calls that takes. */
 struct us_err *us_file_write_all(int fd, struct us_bytes bytes, const char *what) us_must_check;
