@@ -39,6 +39,10 @@ struct us_policy {
 	const char *const *allow;  /* releases allowed in any case, NULL-terminated, or NULL */
 };
 
+/* "block:0.11,6.1.0-49-amd64": severity, distance, releases allowed in any case. US_ERR_USAGE. */
+struct us_err *us_policy_parse(const char *text, struct us_pool *pool, struct us_policy *ret)
+	us_must_check;
+
 struct us_case {
 	enum us_purpose purpose;
 	const struct us_image *image; /* any may be NULL */

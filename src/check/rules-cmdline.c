@@ -81,7 +81,7 @@ static enum us_result takes_capture_memory(const struct us_case *c, struct us_de
 	const char *line = us_next_cmdline(c), *value;
 
 	for (size_t i = 0; i < us_array_size(words); i++) {
-		if (!us_words(line, words[i], d->pool, &value))
+		if (!us_words(line, words[i], d->pool, &value) || (value && !strcmp(value, "0")))
 			continue;
 		us_fact(d, "%s=%s", words[i], value ? value : "");
 		read_words(d);

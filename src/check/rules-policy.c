@@ -6,9 +6,48 @@
  * only the planner knows (load/plan.c).
  */
 #include "check/check-int.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+static bool read_distance(const char *s, int *ret)
+{
+	uint64_t v;
+
+	if (!us_text_u64(s, 10, &v) || v > 1000)
+		return false;
+	*ret = (int)v;
+	return true;
+}
+
+struct us_err *us_policy_parse(const char *text, struct us_pool *pool, struct us_policy *ret)
+{
+	struct us_policy policy = { .max_minor = -1 };
+	char *words = us_pool_strdup(pool, text), *rest, *major, *minor, *word;
+	const char **allow = us_pool_array(pool, strlen(text) + 1, sizeof(*allow));
+	size_t n = 0;
+
+	if (!words || !allow)
+		return us_err_nomem();
+	rest = words;
+	minor = strsep(&rest, ",");
+	word = strsep(&minor, ":");
+	major = strsep(&minor, ".");
+	policy.severity = strcmp(word, "block") ? US_WARN : US_BLOCK;
+	if ((strcmp(word, "block") && strcmp(word, "warn")) || !major ||
+	    !read_distance(major, &policy.max_major) ||
+	    (minor && !read_distance(minor, &policy.max_minor)))
+		return us_err_new(US_ERR_USAGE,
+				  "--policy %s: it is warn:MAJOR[.MINOR] or block:MAJOR[.MINOR]",
+				  text);
+	while ((word = strsep(&rest, ",")))
+		if (*word)
+			allow[n++] = word;
+	policy.allow = allow;
+	*ret = policy;
+	return NULL;
+}
 
 static bool allowed(const struct us_policy *policy, const char *release)
 {
