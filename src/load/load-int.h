@@ -60,8 +60,6 @@ struct us_err *us_build_segment(struct us_build *b, const struct us_segment *seg
 
 /* layout.c: .ram, .min, .max, .crash from host and wish. US_ERR_DENIED if no memory map is known. */
 struct us_err *us_build_memory(struct us_build *b, bool four_level) us_must_check;
-/* True if release ("6.12.117+deb12") is known and at least major.minor. */
-bool us_release_at_least(const char *release, unsigned int major, unsigned int minor);
 /* True if the words of cmdline contain word itself. */
 bool us_cmdline_has(const char *cmdline, const char *word);
 /* RAM, whatever it is used for now, as System RAM of /proc/iomem has it, in one map. */

@@ -139,6 +139,9 @@ struct us_err *us_cmdline_reuse(const struct us_host *host, enum us_purpose purp
  * false if absent. ret owned by the caller. */
 bool us_cmdline_get(const char *cmdline, const char *name, char **ret);
 
+/* True if release ("6.12.117+deb12") is known and at least major.minor. */
+bool us_release_at_least(const char *release, unsigned int major, unsigned int minor);
+
 /* What a committed crash image was made of, copied to run_dir/armed (both are made if need be) so
  * that a failed reload can restore it. Loading refuses copies that changed (US_ERR_BAD_DATA);
  * US_ERR_NOT_FOUND: nothing was saved. */
