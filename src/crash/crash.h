@@ -9,6 +9,7 @@
 #define US_CRASH_CRASH_H
 
 #include "check/check.h"
+#include "crash/arm.h"
 #include "crash/capture.h"
 #include "crash/recipe.h"
 #include "host/host.h"
@@ -126,78 +127,5 @@ void us_capture_image_free(struct us_capture_image *image);
  * an empty list is: all as it was. Compares hashes, device tables and addresses, never dates. */
 struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest,
 				 struct us_pool *pool, const char *const **ret) us_must_check;
-
-/* ---- words.c: the capture kernel's command line, built up from facts ---- */
-struct us_crash_word {
-	const char *word, *why;
-};
-struct us_err *us_crash_cmdline(const struct us_host *host, const struct us_crash_config *config,
-				const struct us_image *kernel, struct us_pool *pool,
-				const struct us_crash_word **ret, size_t *ret_n) us_must_check;
-
-/* ---- size.c: what the reservation has to hold ---- */
-struct us_crash_need { /* bytes; each with the fact it comes from */
-	uint64_t kernel, image_packed, image_unpacked, base, modules, dumping, network, margin,
-		total;
-	uint64_t reserved;      /* kexec_crash_size, all ranges */
-	uint64_t recommended;   /* rounded up to 8 MiB */
-	const char *parameter;  /* "crashkernel=96M" */
-	bool measured;          /* total is of a rehearsal, not of the estimate */
-	const char *const *why; /* NULL-terminated */
-};
-struct us_err *us_crash_size(const struct us_host *host, const struct us_crash_config *config,
-			     const struct us_image *kernel, const struct us_capture_image *image,
-			     struct us_pool *pool, struct us_crash_need *ret) us_must_check;
-/* At most how many bytes a dump of this machine would have now: pages by /proc/kpageflags (else
- * /proc/meminfo), unpacked. US_ERR_NOT_FOUND if neither can be read. */
-struct us_err *us_crash_predict(const struct us_host *host, unsigned int level, uint64_t *ret_bytes)
-	us_must_check;
-
-/* ---- arm.c ---- */
-struct us_arming { /* all that was found, built and judged; nothing is changed yet */
-	struct us_pool pool;
-	struct us_crash_config *config;
-	struct us_walk_result *walk;
-	struct us_image *kernel;
-	struct us_capture_image *image;
-	struct us_initrd *initrd;
-	const struct us_crash_word *words;
-	size_t n_words;
-	const char *cmdline;
-	struct us_plan *plan;
-	struct us_case c;
-	struct us_verdict *verdict;
-	struct us_crash_need need;
-	uint64_t predicted_bytes;      /* UINT64_MAX: not known */
-	const struct us_probe *probes; /* one per target; steps NULL where probe_problems says why */
-	const char *const *probe_problems;
-	const char *const *blocks; /* NULL-terminated: what forbids arming, with the remedy */
-	const char *const *warnings;
-	bool same; /* what is armed is this already: nothing to do */
-};
-struct us_arm_wish {
-	const char *config_path; /* NULL: the default */
-	bool dry_run, early, force, no_probe, accept_small;
-	struct us_progress *progress;
-};
-struct us_err *us_arm_prepare(struct us_host *host, const struct us_arm_wish *wish,
-			      struct us_arming **ret) us_must_check;
-/* The one call, with the last good set at hand. Notes what is armed in the state directory. */
-struct us_err *us_arm_commit(struct us_host *host, struct us_arming *arming, struct us_outcome *ret)
-	us_must_check;
-void us_arming_free(struct us_arming *arming);
-
-/* ---- state.c: what status shows; each text is NULL if unknown ---- */
-struct us_crash_state {
-	struct us_pool pool;
-	bool armed_by_us; /* the loaded image is the one noted */
-	const char *armed_release, *armed_at, *armed_kernel, *cmdline, *manifest;
-	const char *rehearsed_at, *rehearsed_result; /* of this very set (hash of manifest) */
-	uint64_t rehearsed_peak, rehearsed_seconds;
-	const char *last_crash, *last_crash_result; /* by what the capture left on the targets */
-};
-struct us_err *us_crash_state_read(const struct us_host *host, struct us_crash_state **ret)
-	us_must_check;
-void us_crash_state_free(struct us_crash_state *state);
 
 #endif
