@@ -72,7 +72,7 @@ struct us_ask {
 		US_ASK(0, "no-deep", US_OPT_FLAG, NULL, "Read headers only, with --crash too",      \
 		       no_deep),                                                                    \
 		US_ASK(0, "config", US_OPT_FILE, "FILE",                                            \
-		       "The image's .config, where it carries none itself (with --deep)", config),                \
+		       "The image's .config, where it carries none itself (with --deep)", config),  \
 		US_ASK(0, "policy", US_OPT_TEXT, "POLICY",                                          \
 		       "How far apart the two kernels may be: warn:MAJOR[.MINOR] or "               \
 		       "block:MAJOR[.MINOR], then releases allowed in any case after commas",       \
@@ -110,8 +110,7 @@ struct us_work {
 	char *cmdline;
 	struct us_wanted wanted;
 	struct us_policy policy;
-	char *policy_text; /* policy.allow points into it */
-	const char **allow;
+	struct us_pool pool;         /* policy's */
 	struct us_plan *plan;        /* NULL: plan_problem says why */
 	struct us_err *plan_problem; /* NULL if there is a plan */
 	struct us_case c;
@@ -129,8 +128,27 @@ void us_work_report(struct us_out *out, const struct us_work *w, bool with_plan)
 /* Ask the kernel to take the plan; for a crash the set that is armed now is kept and restored. */
 struct us_err *us_work_commit(struct us_work *w, struct us_outcome *ret) us_must_check;
 
-/* The crash kernel was unloaded: what was noted for putting it back is void. */
+#define US_RUN_DIR "/run/understudy"
+/* The crash kernel was unloaded, or another one was loaded: what was noted for putting it back, and
+ * as armed by arm, is void. */
 void us_forget_armed(const struct us_machine *m);
+/* The user's --accept: findings that block, or whose lack of a fact decides, no longer do.
+ * US_ERR_USAGE for a rule that there is not. */
+struct us_err *us_findings_accept(const struct us_opt_list *rules, bool unknown,
+				  struct us_verdict *verdict) us_must_check;
+
+/* All of unload and disarm. host: as for us_machine_open(). */
+int us_unloading_do(const char *host, bool crash, bool json);
+
+/* arming.c: what arming found. */
+void us_arming_print(struct us_out *out, const struct us_arming *a, bool dry_run);
+json_object *us_arming_json(const struct us_arming *a, bool dry_run,
+			    const struct us_outcome *outcome, int status);
+/* The exit status that it means. */
+int us_arming_exit(const struct us_arming *a);
+void us_need_print(struct us_out *out, const struct us_crash_need *need);
+void us_need_json(json_object *obj, const char *key, const struct us_crash_need *need);
+void us_json_texts(json_object *obj, const char *key, const char *const *texts);
 
 /* A dump and the kernel in it, for log, info and vmcore-dmesg. */
 struct us_opened {
@@ -171,10 +189,11 @@ struct us_dump_ask {
 		letter, name, type, arg, help, offsetof(struct us_dump_ask, field)                 \
 	}
 #define US_DUMP_ASK_OPTIONS                                                                        \
-	US_DUMP_ASK(0, "format", US_OPT_TEXT, "kdump|elf|flat",                                    \
-		    "kdump-compressed (the default), ELF core without packing, or kdump-compressed " \
-		    "as a stream (the default for -)",                                             \
-		    format),                                                                       \
+	US_DUMP_ASK(                                                                               \
+		0, "format", US_OPT_TEXT, "kdump|elf|flat",                                        \
+		"kdump-compressed (the default), ELF core without packing, or kdump-compressed "   \
+		"as a stream (the default for -)",                                                 \
+		format),                                                                           \
 		US_DUMP_ASK(0, "limit", US_OPT_SIZE, "BYTES",                                      \
 			    "Stop at this size; the least valuable pages are left out", limit),    \
 		US_DUMP_ASK(0, "deadline", US_OPT_TEXT, "SECONDS",                                 \
@@ -183,8 +202,8 @@ struct us_dump_ask {
 		US_DUMP_ASK('j', "jobs", US_OPT_TEXT, "N",                                         \
 			    "Threads that pack and write; one per CPU if not said", jobs),         \
 		US_DUMP_ASK('f', "force", US_OPT_FLAG, NULL, "Replace OUT if it is there", force), \
-		US_DUMP_ASK(0, "no-sync", US_OPT_FLAG, NULL,                                       \
-			    "Do not wait until the disk has it", no_sync),                         \
+		US_DUMP_ASK(0, "no-sync", US_OPT_FLAG, NULL, "Do not wait until the disk has it",  \
+			    no_sync),                                                              \
 		US_DUMP_ASK(0, "progress-fd", US_OPT_TEXT, "FD",                                   \
 			    "Write progress to this open descriptor, as lines of JSON",            \
 			    progress_fd),                                                          \

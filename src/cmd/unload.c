@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* understudy unload: forget the loaded kernel, or disarm the crash kernel. */
+/* understudy unload: forget the loaded kernel, or disarm the crash kernel, as disarm does. */
 #include "cmd/cmd-int.h"
 
 struct opts {
@@ -15,11 +15,11 @@ static const struct us_option options[] = {
 	{ 0 },
 };
 
-static int nothing_loaded(const struct opts *o, const struct us_fact_u64 *loaded)
+static int nothing_loaded(bool json, const struct us_fact_u64 *loaded)
 {
 	json_object *obj;
 
-	if (!o->json) {
+	if (!json) {
 		printf("Nothing was loaded (%s is 0).\n", loaded->o.path);
 		return US_EXIT_OK;
 	}
@@ -32,13 +32,13 @@ static int nothing_loaded(const struct opts *o, const struct us_fact_u64 *loaded
 	return us_cmd_json(obj, US_EXIT_OK);
 }
 
-static int print(const struct opts *o, const struct us_outcome *outcome)
+static int print(bool json, const struct us_outcome *outcome)
 {
 	int status = outcome->done ? US_EXIT_OK : US_EXIT_REFUSED;
 	json_object *obj;
 	struct us_out out;
 
-	if (!o->json) {
+	if (!json) {
 		us_out_init(stdout, &out);
 		us_report_outcome(&out, NULL, outcome);
 		return status;
@@ -52,35 +52,41 @@ static int print(const struct opts *o, const struct us_outcome *outcome)
 	return us_cmd_json(obj, status);
 }
 
-static int run(void *opts, int argc, char **argv)
+int us_unloading_do(const char *host, bool crash, bool json)
 {
 	_us_outcome_deinit_ struct us_outcome outcome = { 0 };
 	_us_machine_deinit_ struct us_machine m = { 0 };
 	const struct us_fact_u64 *loaded;
-	const struct opts *o = opts;
 	struct us_err *err;
 
-	(void)argc;
-	(void)argv;
-	err = us_machine_open(o->host, &m);
+	err = us_machine_open(host, &m);
 	if (err)
-		return us_cmd_fail(err, o->json);
-	loaded = o->crash ? &m.host->crash_loaded : &m.host->kexec_loaded;
+		return us_cmd_fail(err, json);
+	loaded = crash ? &m.host->crash_loaded : &m.host->kexec_loaded;
 	if (us_known(loaded->o) && !loaded->v)
-		return nothing_loaded(o, loaded);
+		return nothing_loaded(json, loaded);
 	err = us_machine_may_act(&m);
 	if (!err && m.host->cap_sys_boot.v == US_NO) {
 		us_cmd_fail(us_err_new(US_ERR_DENIED,
 				       "this process lacks CAP_SYS_BOOT (%s): run it as root",
 				       m.host->cap_sys_boot.o.path),
-			    o->json);
+			    json);
 		return US_EXIT_BLOCKED;
 	}
 	if (!err)
-		err = us_unload(m.host, o->crash ? US_CRASH : US_REBOOT, US_CALL_AUTO, &outcome);
-	if (!err && o->crash && outcome.done)
+		err = us_unload(m.host, crash ? US_CRASH : US_REBOOT, US_CALL_AUTO, &outcome);
+	if (!err && crash && outcome.done)
 		us_forget_armed(&m);
-	return err ? us_cmd_fail(err, o->json) : print(o, &outcome);
+	return err ? us_cmd_fail(err, json) : print(json, &outcome);
+}
+
+static int run(void *opts, int argc, char **argv)
+{
+	const struct opts *o = opts;
+
+	(void)argc;
+	(void)argv;
+	return us_unloading_do(o->host, o->crash, o->json);
 }
 
 const struct us_cmd us_cmd_unload = {

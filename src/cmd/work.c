@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-#define RUN_DIR "/run/understudy"
-
 static struct us_err *read_call(const struct us_ask *ask, enum us_call *ret)
 {
 	static const char *const names[] = { "auto", "file", "load" };
@@ -53,53 +51,6 @@ static struct us_err *check_asked(const struct us_ask *ask)
 				  ask->deep ? "--deep" : "--config");
 	if (ask->hotplug && !ask->crash)
 		return us_err_new(US_ERR_USAGE, "--hotplug has an effect with --crash only");
-	return NULL;
-}
-
-static bool read_number(const char *s, int *ret)
-{
-	uint64_t v;
-
-	if (!us_text_u64(s, 10, &v) || v > 1000)
-		return false;
-	*ret = (int)v;
-	return true;
-}
-
-/* "block:0.11,6.1.0-49-amd64": severity, distance, releases allowed in any case. */
-static struct us_err *read_policy(const char *text, struct us_work *w)
-{
-	char *rest, *distance, *minor;
-	size_t n = 0;
-
-	w->policy_text = strdup(text);
-	w->allow = calloc(strlen(text) + 1, sizeof(*w->allow));
-	if (!w->policy_text || !w->allow)
-		return us_err_nomem();
-	rest = strchr(w->policy_text, ',');
-	if (rest)
-		*rest++ = '\0';
-	distance = strchr(w->policy_text, ':');
-	if (distance)
-		*distance++ = '\0';
-	minor = distance ? strchr(distance, '.') : NULL;
-	if (minor)
-		*minor++ = '\0';
-	w->policy = (struct us_policy){ .max_minor = -1, .allow = w->allow };
-	w->policy.severity = strcmp(w->policy_text, "block") ? US_WARN : US_BLOCK;
-	if ((strcmp(w->policy_text, "block") && strcmp(w->policy_text, "warn")) || !distance ||
-	    !read_number(distance, &w->policy.max_major) ||
-	    (minor && !read_number(minor, &w->policy.max_minor)))
-		return us_err_new(US_ERR_USAGE,
-				  "--policy %s: it is warn:MAJOR[.MINOR] or block:MAJOR[.MINOR]",
-				  text);
-	for (char *word = rest; word && *word; word = rest) {
-		rest = strchr(word, ',');
-		if (rest)
-			*rest++ = '\0';
-		w->allow[n++] = word;
-	}
-	w->c.policy = &w->policy;
 	return NULL;
 }
 
@@ -172,23 +123,23 @@ static struct us_err *make_plan(const struct us_ask *ask, struct us_work *w)
 	return NULL;
 }
 
-/* The user's --accept: findings that block, or whose lack of a fact decides, no longer do. */
-static struct us_err *accept_findings(const struct us_ask *ask, struct us_verdict *v)
+struct us_err *us_findings_accept(const struct us_opt_list *rules, bool unknown,
+				  struct us_verdict *v)
 {
-	for (size_t i = 0; i < ask->accept.n; i++)
-		if (!us_rule_by_id(ask->accept.v[i]))
+	for (size_t i = 0; i < rules->n; i++)
+		if (!us_rule_by_id(rules->v[i]))
 			return us_err_new(US_ERR_USAGE,
 					  "--accept %s: there is no such rule (understudy check "
 					  "--list-rules)",
-					  ask->accept.v[i]);
+					  rules->v[i]);
 	for (size_t i = 0; i < v->n_findings; i++) {
 		struct us_finding *f = &v->findings[i];
 		bool blocks = f->result == US_FAIL && f->severity == US_BLOCK;
 		bool blind = us_finding_is_blind(f);
 
-		f->accepted = blind && ask->accept_unknown;
-		for (size_t k = 0; k < ask->accept.n; k++)
-			if ((blocks || blind) && !strcmp(ask->accept.v[k], f->rule->id))
+		f->accepted = blind && unknown;
+		for (size_t k = 0; k < rules->n; k++)
+			if ((blocks || blind) && !strcmp(rules->v[k], f->rule->id))
 				f->accepted = true;
 		v->blocks -= blocks && f->accepted;
 		v->blind -= blind && f->accepted;
@@ -211,8 +162,10 @@ static struct us_err *judge(const struct us_ask *ask, const char *path, bool act
 	US_TRY(check_asked(ask));
 	w->wanted.purpose = ask->crash ? US_CRASH : US_REBOOT;
 	US_TRY(read_call(ask, &w->wanted.call));
-	if (ask->policy)
-		US_TRY(read_policy(ask->policy, w));
+	if (ask->policy) {
+		US_TRY(us_policy_parse(ask->policy, &w->pool, &w->policy));
+		w->c.policy = &w->policy;
+	}
 	US_TRY(read_image(ask, path, deep, progress, w));
 	US_TRY(us_machine_open(ask->host, &w->machine));
 	if (needs_signature(w->machine.host, deep))
@@ -228,7 +181,7 @@ static struct us_err *judge(const struct us_ask *ask, const char *path, bool act
 	w->c.wanted = &w->wanted;
 	w->c.acting = acting;
 	US_TRY(us_check(&w->c, &w->verdict));
-	return accept_findings(ask, w->verdict);
+	return us_findings_accept(&ask->accept, ask->accept_unknown, w->verdict);
 }
 
 struct us_err *us_work_do(const struct us_ask *ask, const char *path, bool acting, struct us_work *w)
@@ -251,8 +204,7 @@ void us_work_deinit(struct us_work *w)
 	us_image_free(w->image);
 	us_machine_deinit(&w->machine);
 	free(w->cmdline);
-	free(w->policy_text);
-	free(w->allow);
+	us_pool_deinit(&w->pool);
 }
 
 int us_work_exit(const struct us_work *w, bool acting)
@@ -276,27 +228,10 @@ void us_work_report(struct us_out *out, const struct us_work *w, bool with_plan)
 		us_report_plan(out, w->plan);
 }
 
-/* What is armed now, if understudy armed it and it is still armed: for putting it back. */
-struct armed {
-	struct us_plan *plan;
-	struct us_image *image;
-	struct us_initrd *initrd;
-};
-
-static void armed_deinit(struct armed *armed)
+static void read_kept(const struct us_host *host, struct us_crash_kept *ret)
 {
-	us_plan_free(armed->plan);
-	us_image_free(armed->image);
-	us_initrd_free(armed->initrd);
-}
+	_us_err_free_ struct us_err *err = us_crash_kept_read(host, US_RUN_DIR, ret);
 
-static void read_armed(const struct us_host *host, struct armed *ret)
-{
-	_us_err_free_ struct us_err *err = NULL;
-
-	if (!us_known(host->crash_loaded.o) || !host->crash_loaded.v)
-		return;
-	err = us_armed_load(RUN_DIR, host, &ret->plan, &ret->image, &ret->initrd);
 	if (err)
 		fprintf(stderr,
 			"understudy: the crash kernel that is armed now could not be put back if this "
@@ -307,20 +242,24 @@ static void read_armed(const struct us_host *host, struct armed *ret)
 void us_forget_armed(const struct us_machine *m)
 {
 	if (!m->records)
-		us_armed_forget(RUN_DIR);
+		us_armed_forget(US_RUN_DIR);
+	if (!m->records || !m->host->live)
+		us_crash_forget_loaded(m->host);
 }
 
 struct us_err *us_work_commit(struct us_work *w, struct us_outcome *ret)
 {
-	__attribute__((cleanup(armed_deinit))) struct armed armed = { 0 };
+	__attribute__((cleanup(us_crash_kept_deinit))) struct us_crash_kept kept = { 0 };
 	bool crash = w->wanted.purpose == US_CRASH && !w->machine.records;
 	_us_err_free_ struct us_err *err = NULL;
 
 	if (crash)
-		read_armed(w->machine.host, &armed);
-	US_TRY(us_plan_commit(w->plan, w->machine.host, armed.plan, ret));
+		read_kept(w->machine.host, &kept);
+	US_TRY(us_plan_commit(w->plan, w->machine.host, kept.plan, ret));
+	if (crash && (ret->done || ret->armed == US_NO))
+		us_crash_forget_loaded(w->machine.host);
 	if (crash && ret->done)
-		err = us_armed_save(w->plan, RUN_DIR);
+		err = us_armed_save(w->plan, US_RUN_DIR);
 	if (err) /* armed all the same: only the way back after a later failure is lost */
 		fprintf(stderr, "understudy: armed, but what is armed could not be noted: %s\n",
 			err->text);
