@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The codec "auto": lzo while packing is what takes the time, fast zstd when writing is. Each chunk
- * says how long it was packed and how long it waited for the sink; from that follows what the other
- * codec would take. A sink that is once found slow counts as slow for a while, then lzo is tried
- * again, ever more seldom.
+ * The codec "auto": lzo while packing is what takes the time, zstd when writing is, in its fastest
+ * form or, for a sink that is slower still, in a smaller one. Each chunk says how long it was
+ * packed and how long it waited for the sink; from that follows what the other choices would take.
+ * What is not chosen is tried again now and then, ever more seldom.
  */
 #include "dump/dump-int.h"
 
-#define FIRST_LOOK 4  /* chunks: two of each codec */
-#define FIRST_HOLD 64 /* chunks until lzo is tried again */
+#define FIRST_LOOK (2 * US_AUTO_CHOICES) /* chunks: two of each choice */
+#define FIRST_HOLD 64                    /* chunks until the others are tried again */
 #define LAST_HOLD  1024
-#define TRIAL      2    /* chunks of lzo in such a trial */
 #define WAITS      0.25 /* more of the time in writing than this: the sink is the limit */
+#define SURELY     0.95 /* of the time that lzo takes: so clocks do not decide */
+
+const struct us_auto_choice us_auto_choices[US_AUTO_CHOICES] = {
+	{ US_PAGE_LZO, 0 },
+	{ US_PAGE_ZSTD, -1 },
+	{ US_PAGE_ZSTD, 1 },
+};
 
 void us_auto_init(struct us_auto *pace, unsigned int jobs)
 {
-	*pace = (struct us_auto){ .jobs = jobs ? jobs : 1, .hold = FIRST_HOLD, .slow = true };
+	*pace = (struct us_auto){ .jobs = jobs ? jobs : 1, .hold = FIRST_HOLD, .best = 1 };
 	pthread_mutex_init(&pace->lock, NULL);
 }
 
@@ -24,29 +30,29 @@ void us_auto_deinit(struct us_auto *pace)
 	pthread_mutex_destroy(&pace->lock);
 }
 
-enum us_page_codec us_auto_pick(struct us_auto *pace)
+unsigned int us_auto_pick(struct us_auto *pace)
 {
-	enum us_page_codec codec;
+	unsigned int choice;
 	uint64_t n;
 
 	pthread_mutex_lock(&pace->lock);
 	n = pace->chunks++;
-	codec = pace->slow ? US_PAGE_ZSTD : US_PAGE_LZO;
-	if (n < FIRST_LOOK)
-		codec = n & 1 ? US_PAGE_LZO : US_PAGE_ZSTD;
-	else if (pace->slow && n >= pace->hold_until) {
-		codec = US_PAGE_LZO;
-		if (n >= pace->hold_until + TRIAL - 1) {
+	choice = pace->best;
+	if (n < FIRST_LOOK) {
+		choice = (unsigned int)(US_AUTO_CHOICES - 1 - n % US_AUTO_CHOICES);
+	} else if (pace->best && n >= pace->hold_until) {
+		choice = (unsigned int)(n - pace->hold_until) % US_AUTO_CHOICES;
+		if (n >= pace->hold_until + US_AUTO_CHOICES - 1) {
 			pace->hold = pace->hold < LAST_HOLD ? pace->hold * 2 : LAST_HOLD;
 			pace->hold_until = n + pace->hold;
 		}
 	}
 	pthread_mutex_unlock(&pace->lock);
-	return codec;
+	return choice;
 }
 
-/* Wall time for a byte of input with this codec and this sink. */
-static double time_of(const struct us_auto *pace, const struct us_auto_codec *c)
+/* Wall time for a byte of input with this choice and this sink. */
+static double time_of(const struct us_auto *pace, const struct us_auto_taken *c)
 {
 	double pack = c->ns_per_byte / pace->jobs;
 	double sink = pace->sink > 0 ? c->ratio / pace->sink : 0;
@@ -54,31 +60,47 @@ static double time_of(const struct us_auto *pace, const struct us_auto_codec *c)
 	return pack > sink ? pack : sink;
 }
 
+/* What makes the smallest dump and takes no longer than lzo, which is the choice otherwise. */
+static unsigned int best_of(const struct us_auto *pace)
+{
+	double most = SURELY * time_of(pace, &pace->taken[0]);
+	unsigned int best = 0;
+
+	for (unsigned int i = 0; i < US_AUTO_CHOICES; i++) {
+		const struct us_auto_taken *c = &pace->taken[i];
+
+		if (c->ratio <= 0)
+			return pace->best; /* not seen yet */
+		if (time_of(pace, c) <= most && c->ratio < pace->taken[best].ratio)
+			best = i;
+	}
+	return best;
+}
+
 static double blend(double old, double now)
 {
 	return old > 0 ? old * 0.75 + now * 0.25 : now;
 }
 
-void us_auto_note(struct us_auto *pace, enum us_page_codec codec, uint64_t in, uint64_t out,
-		  uint64_t pack_ns, uint64_t write_ns)
+void us_auto_note(struct us_auto *pace, unsigned int choice, uint64_t in, uint64_t out,
+		  uint64_t pack_ns, uint64_t turn_ns, uint64_t write_ns)
 {
-	struct us_auto_codec *c = codec == US_PAGE_LZO ? &pace->lzo : &pace->zstd;
-	double all = (double)pack_ns + (double)write_ns;
-	bool was_slow;
+	struct us_auto_taken *c = &pace->taken[choice];
+	double all = (double)pack_ns + (double)turn_ns + (double)write_ns;
+	unsigned int was;
 
 	if (!in || !out || all <= 0)
 		return;
 	pthread_mutex_lock(&pace->lock);
-	was_slow = pace->slow;
+	was = pace->best;
 	c->ns_per_byte = blend(c->ns_per_byte, (double)pack_ns / (double)in);
 	c->ratio = blend(c->ratio, (double)out / (double)in);
 	if ((double)write_ns > WAITS * all)
 		pace->sink = blend(pace->sink, (double)out * pace->jobs / all);
-	else if (codec == US_PAGE_LZO)
+	else if (choice == 0)
 		pace->sink = 0; /* it takes all that lzo makes */
-	if (pace->lzo.ratio > 0 && pace->zstd.ratio > 0 && codec == US_PAGE_LZO)
-		pace->slow = time_of(pace, &pace->zstd) <= 1.05 * time_of(pace, &pace->lzo);
-	if (pace->slow && !was_slow)
+	pace->best = best_of(pace);
+	if (pace->best && !was)
 		pace->hold_until = pace->chunks + pace->hold;
 	pthread_mutex_unlock(&pace->lock);
 }

@@ -108,7 +108,7 @@ struct us_err *us_page_packer_new(enum us_page_codec codec, int level, struct us
 	if (codec == US_PAGE_AUTO) {
 		err = us_page_open_lzo(p, 0);
 		if (!err)
-			err = us_page_open_zstd(p, US_PAGE_AUTO_ZSTD_LEVEL);
+			err = us_page_open_zstd(p, 0);
 	} else if (c->open) {
 		err = c->open(p, level);
 	}
@@ -118,6 +118,11 @@ struct us_err *us_page_packer_new(enum us_page_codec codec, int level, struct us
 	}
 	*ret = p;
 	return NULL;
+}
+
+void us_page_packer_zstd(struct us_page_packer *packer, int level)
+{
+	ZSTD_CCtx_setParameter(packer->zstd, ZSTD_c_compressionLevel, level);
 }
 
 void us_page_packer_free(struct us_page_packer *packer)

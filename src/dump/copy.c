@@ -55,6 +55,7 @@ struct job {
 	struct us_chunk chunk;
 	uint8_t *arena, *page;
 	enum us_page_codec codec; /* of this chunk */
+	unsigned int choice;      /* if it is auto's */
 	struct word words[N_WORDS];
 	struct seen *seen;
 	uint32_t *fresh; /* which of them are of this chunk */
@@ -392,16 +393,27 @@ static void account(struct job *job)
 		report(job->shared);
 }
 
+static void pick_codec(struct job *job)
+{
+	job->codec = job->copy->codec;
+	if (job->codec != US_PAGE_AUTO)
+		return;
+	job->choice = us_auto_pick(&job->shared->pace);
+	job->codec = us_auto_choices[job->choice].codec;
+	if (job->codec == US_PAGE_ZSTD)
+		us_page_packer_zstd(job->packer, us_auto_choices[job->choice].level);
+}
+
 /* One chunk; false if it was the last for this job. */
 static bool step(struct job *job)
 {
 	struct us_copy *copy = job->copy;
 	struct shared *s = job->shared;
-	uint64_t turn = atomic_fetch_add(&s->next, 1), begin = us_now_ns(), packed;
+	uint64_t turn = atomic_fetch_add(&s->next, 1), begin = us_now_ns(), packed, turned;
 
 	if (copy->deadline_ns && begin > copy->deadline_ns)
 		us_copy_stop(copy, "deadline");
-	job->codec = copy->codec == US_PAGE_AUTO ? us_auto_pick(&s->pace) : copy->codec;
+	pick_codec(job);
 	if (atomic_load(&copy->stopped)) {
 		end_turn(s, true); /* whoever waits for our turn waits in vain */
 		return false;
@@ -411,10 +423,12 @@ static bool step(struct job *job)
 	packed = us_now_ns();
 	if (copy->ordered && !await_turn(s, turn))
 		return false;
+	turned = us_now_ns();
 	job->err = copy->take(copy->data, &job->chunk);
 	if (copy->codec == US_PAGE_AUTO)
-		us_auto_note(&s->pace, job->codec, job->chunk.n_descs * copy->core->page_bytes,
-			     job->chunk.n_bytes, packed - begin, us_now_ns() - packed);
+		us_auto_note(&s->pace, job->choice, job->chunk.n_descs * copy->core->page_bytes,
+			     job->chunk.n_bytes, packed - begin, turned - packed,
+			     us_now_ns() - turned);
 	settle(job);
 	account(job);
 	if (job->err)

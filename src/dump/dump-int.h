@@ -41,7 +41,8 @@ void us_page_packer_free(struct us_page_packer *packer);
 size_t us_page_pack(struct us_page_packer *packer, enum us_page_codec codec, const uint8_t *in,
 		    size_t n, uint8_t *out, uint32_t *ret_flags);
 size_t us_page_pack_room(size_t n);
-#define US_PAGE_AUTO_ZSTD_LEVEL (-1) /* what auto takes for a slow sink */
+/* From now on, for a packer of US_PAGE_AUTO. */
+void us_page_packer_zstd(struct us_page_packer *packer, int level);
 
 /* ---- sum.c: XXH64 (seed 0), and pages that repeat one word ---- */
 struct us_sum {
@@ -165,22 +166,28 @@ struct us_err *us_out_finish(struct us_out *out) us_must_check;
 void us_out_deinit(struct us_out *out);
 
 /* ---- auto.c: which codec the sink can use ---- */
-struct us_auto_codec {
+#define US_AUTO_CHOICES 3
+struct us_auto_choice {
+	enum us_page_codec codec;
+	int level;
+};
+extern const struct us_auto_choice us_auto_choices[US_AUTO_CHOICES];
+struct us_auto_taken {
 	double ns_per_byte, ratio; /* of input; 0 = not measured */
 };
 struct us_auto {
 	pthread_mutex_t lock;
-	unsigned int jobs;
-	struct us_auto_codec lzo, zstd;
+	unsigned int jobs, best;
+	struct us_auto_taken taken[US_AUTO_CHOICES];
 	double sink; /* bytes per ns while the sink was what all waited for; 0 = it never was */
 	uint64_t chunks, hold, hold_until;
-	bool slow; /* the sink is slow enough for zstd */
 };
 void us_auto_init(struct us_auto *pace, unsigned int jobs);
 void us_auto_deinit(struct us_auto *pace);
-enum us_page_codec us_auto_pick(struct us_auto *pace);
-void us_auto_note(struct us_auto *pace, enum us_page_codec codec, uint64_t in, uint64_t out,
-		  uint64_t pack_ns, uint64_t write_ns);
+unsigned int us_auto_pick(struct us_auto *pace);
+/* turn_ns: until this chunk's turn came in an ordered output, which says nothing of the sink. */
+void us_auto_note(struct us_auto *pace, unsigned int choice, uint64_t in, uint64_t out,
+		  uint64_t pack_ns, uint64_t turn_ns, uint64_t write_ns);
 
 /* ---- copy.c: pages -> chunks ---- */
 struct us_page_desc {
