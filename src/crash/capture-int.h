@@ -45,6 +45,7 @@ struct us_capture_shared {
 		bool mounted, has_log;
 		enum us_capture_held held;
 	} targets[US_CAPTURE_TARGETS];
+	atomic_uint nets_up; /* a bit for each net of the recipe */
 	char crash[US_CAPTURE_NAME];
 	char where[512]; /* the dump is */
 	enum us_capture_held held;
@@ -60,7 +61,7 @@ struct us_capture {
 	struct us_capture_shared *shared;
 	uint64_t deadline_ns; /* of all; CLOCK_MONOTONIC */
 	int console, meminfo, watchdog;
-	uint64_t petted_ns;
+	uint64_t petted_ns, fenced_ns;
 	const char *mounts; /* directory for mount points */
 	/* called ten times a second while PID 1 waits; NULL in other processes */
 	void (*tick)(struct us_capture *c);
@@ -115,6 +116,16 @@ struct us_err *us_capture_device(struct us_capture *c, const char *name, uint64_
 				 const char **ret_node) us_must_check;
 /* True if all marks of d stand on the device that is open as fd. */
 bool us_capture_marks_hold(const struct us_recipe_device *d, int fd);
+
+/* ---- capture-net.c ---- */
+/* The recipe's networks, those that are not up yet; one that is up is enough. */
+struct us_err *us_capture_net(struct us_capture *c, uint64_t deadline_ns) us_must_check;
+/* The network as early as can be, if a cluster waits to be told. */
+void us_capture_fence_begin(struct us_capture *c);
+/* Tells the cluster's nodes, every few seconds, that we are busy; never waits. */
+void us_capture_fence(struct us_capture *c);
+/* Tells what became of the dump. */
+void us_capture_webhook(struct us_capture *c);
 
 /* ---- capture-save.c ---- */
 /* The log, the report and the state to one target: bring it up, and write. */

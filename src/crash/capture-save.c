@@ -51,8 +51,7 @@ static struct us_err *open_target(struct us_capture *c, unsigned int target, uin
 
 	*root = 0;
 	if (t->network)
-		return us_err_new(US_ERR_UNSUPPORTED, "%s: there is no network in this program",
-				  t->spec.text);
+		US_TRY(us_capture_net(c, deadline_ns));
 	if (t->device)
 		US_TRY(us_capture_device(c, t->device, deadline_ns, &node));
 	if (t->fs && node) {

@@ -238,6 +238,7 @@ static struct us_err *work(struct us_capture *c, void *data)
 	(void)data;
 	us_capture_stage(c, "modules");
 	us_capture_load_modules(c, -1);
+	us_capture_fence_begin(c);
 	us_capture_stage(c, "core");
 	open_core(c);
 	put_logs(c);
@@ -245,6 +246,7 @@ static struct us_err *work(struct us_capture *c, void *data)
 	if (c->core)
 		put_dump(c);
 	run_hook(c, "post", c->recipe->post);
+	us_capture_webhook(c);
 	if (c->shared->held == US_HELD_NOTHING)
 		us_capture_last_words(c, us_bytes_of(c->log.s, c->log.n));
 	end_targets(c);
@@ -262,6 +264,7 @@ static void tick(struct us_capture *c)
 	us_capture_sample(c);
 	if (c->wish->pid1)
 		us_capture_watchdog_pet(c);
+	us_capture_fence(c);
 }
 
 static struct us_err *read_recipe(struct us_capture *c)
