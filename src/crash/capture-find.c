@@ -36,7 +36,7 @@ bool us_capture_marks_hold(const struct us_recipe_device *d, int fd)
 
 struct look {
 	const struct us_recipe_device *device;
-	char node[64];
+	char node[US_CAPTURE_NODE];
 };
 
 /* US_ERR_NOT_FOUND: it is another one. */
@@ -150,29 +150,50 @@ static size_t index_of(const struct us_recipe *r, const char *name)
 	return i;
 }
 
+/* What was assembled has to be what was meant. */
+static struct us_err *check_assembled(const struct us_recipe_device *d, const char *node,
+				      uint64_t deadline_ns)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_AGAIN_MS * 1000000L };
+	_us_close_ int fd = open(node, O_RDONLY | O_CLOEXEC);
+
+	while (fd < 0 && errno == ENOENT && us_capture_now_ns() < deadline_ns) {
+		nanosleep(&pause, NULL); /* devtmpfs makes the node in its own time */
+		fd = open(node, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return us_err_os(errno, "%s: %s", d->name, node);
+	if (!us_capture_marks_hold(d, fd))
+		return us_err_new(US_ERR_REFUSED, "%s: what was assembled as %s is not what it was",
+				  d->name, node);
+	return NULL;
+}
+
+static struct us_err *bring_up(struct us_capture *c, const struct us_recipe_device *d,
+			       uint64_t deadline_ns, char ret[US_CAPTURE_NODE])
+{
+	if (d->kind == US_DEVICE_FOUND)
+		return find(c, d, deadline_ns, ret);
+	if (d->kind == US_DEVICE_DM)
+		US_TRY(us_capture_dm(c, d, deadline_ns, ret));
+	else
+		US_TRY(us_capture_md(c, d, deadline_ns, ret));
+	return check_assembled(d, ret, deadline_ns);
+}
+
 struct us_err *us_capture_device(struct us_capture *c, const char *name, uint64_t deadline_ns,
 				 const char **ret_node)
 {
 	size_t i = index_of(c->recipe, name);
-	const struct us_recipe_device *d;
+	char found[US_CAPTURE_NODE] = "";
 	char *node;
 
 	if (i >= c->recipe->n_devices || i >= US_CAPTURE_DEVICES)
 		return us_err_new(US_ERR_UNSUPPORTED, "more than %d devices", US_CAPTURE_DEVICES);
-	d = &c->recipe->devices[i];
 	node = c->shared->devices[i].node;
 	if (!*node) {
-		char found[sizeof(c->shared->devices[0].node)] = "";
-
-		if (d->kind != US_DEVICE_FOUND)
-			return us_err_new(US_ERR_UNSUPPORTED, "%s has to be assembled", d->name);
-		for (const char *const *m = d->members; m && *m; m++) {
-			const char *whole; /* this is a partition of it */
-
-			US_TRY(us_capture_device(c, *m, deadline_ns, &whole));
-		}
-		US_TRY(find(c, d, deadline_ns, found));
-		us_capture_note(c, "device", "%s is %s", d->name, found);
+		US_TRY(bring_up(c, &c->recipe->devices[i], deadline_ns, found));
+		us_capture_note(c, "device", "%s is %s", name, found);
 		memcpy(node, found, sizeof(found));
 	}
 	*ret_node = node;

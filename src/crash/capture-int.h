@@ -18,6 +18,7 @@
 #define US_CAPTURE_DEVICES 64
 #define US_CAPTURE_TARGETS 16
 #define US_CAPTURE_NAME    128
+#define US_CAPTURE_NODE    64
 #define US_CAPTURE_MOUNTS  "/run/understudy/capture"
 
 enum us_capture_held { /* ascending: the better */
@@ -39,7 +40,7 @@ struct us_capture_shared {
 	atomic_uint n_samples;
 	uint64_t sample_every_ms, memory_total_kb;
 	struct {
-		char node[64]; /* "" until it was found or assembled */
+		char node[US_CAPTURE_NODE]; /* "" until it was found or assembled */
 	} devices[US_CAPTURE_DEVICES];
 	struct {
 		bool mounted, has_log;
@@ -114,6 +115,21 @@ _Noreturn void us_capture_finish(struct us_capture *c);
 /* The node of a device of the recipe and of all that it lies on, found or assembled. Waits. */
 struct us_err *us_capture_device(struct us_capture *c, const char *name, uint64_t deadline_ns,
 				 const char **ret_node) us_must_check;
+/* A node of an assembled device, which is not looked at yet. */
+struct us_err *us_capture_dm(struct us_capture *c, const struct us_recipe_device *d,
+			     uint64_t deadline_ns, char ret_node[US_CAPTURE_NODE]) us_must_check;
+struct us_err *us_capture_md(struct us_capture *c, const struct us_recipe_device *d,
+			     uint64_t deadline_ns, char ret_node[US_CAPTURE_NODE]) us_must_check;
+/* capture-dm.c's part that speaks to the kernel only through io; number: "MAJOR:MINOR" of a device
+ * of the recipe. */
+struct us_dm_io {
+	int (*call)(void *data, unsigned long request, void *arg); /* as ioctl(2) */
+	void *data;
+};
+typedef struct us_err *(*us_dm_number_fn)(struct us_capture *c, const char *name, char ret[32]);
+struct us_err *us_dm_assemble(struct us_capture *c, const struct us_dm_io *io,
+			      const struct us_recipe_device *d, us_dm_number_fn number,
+			      unsigned int *ret_minor) us_must_check;
 /* True if all marks of d stand on the device that is open as fd. */
 bool us_capture_marks_hold(const struct us_recipe_device *d, int fd);
 

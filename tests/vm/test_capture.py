@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import cpio
+import kdump
 import scenario
 import vm as lab
 from scenario import CONSOLE
@@ -44,14 +45,17 @@ class Disk:
         self.qemu = ["-drive", f"id={name},file={self.image},format=raw,if=none,cache=unsafe",
                      "-device", f"{driver},drive={name},serial={name}"]
 
+    def read(self, at, n):
+        with open(self.image, "rb") as f:
+            f.seek(at)
+            return f.read(n)
+
     def ext4(self):
         subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", self.image], check=True, timeout=60)
         return self.mark(1128, 16)
 
     def mark(self, at, n):
-        with open(self.image, "rb") as f:
-            f.seek(at)
-            return f"mark={at}:{f.read(n).hex()}"
+        return f"mark={at}:{self.read(at, n).hex()}"
 
     def ask(self, command):
         out = subprocess.run(["/sbin/debugfs", "-R", command, self.image], capture_output=True, text=True, timeout=60)
@@ -115,3 +119,101 @@ def test_capture_to_ext4(vm, kernels, understudy, capture_program, tmp_path, nam
     assert state["result"] == ["saved"] and state["target"] == ["/var/crash"] and "abandoned" not in state
     assert len(state["memory"]) > 5 and [s.split()[2] for s in state["stage"]][:3] == ["begin", "modules", "core"]
     assert "understudy: result saved" in r.console
+
+
+def set_up(vm, kernel, layout, path):
+    """The disks of a layout, as a first boot has made them."""
+    disks = [Disk(path, d.name) for d in layout.disks]
+    files = dict(layout.files)
+    for name in layout.programs:
+        files.update(lab.program(kdump.sbin(name), at=f"/usr/sbin/{name}"))
+    r = vm.boot(kernel, [[("setup", layout.setup, 120), ("sync", f"sync; mkdir -p /var/crash; {layout.mount} && umount /var/crash")]],
+                modules=("virtio_pci", *layout.modules), files=files, qemu=[arg for d in disks for arg in d.qemu])
+    assert r.step("sync").rc == 0, r.step("setup").out + r.step("setup").err + r.step("sync").err
+    return disks
+
+
+def look_again(vm, kernel, understudy, layout, disks, steps):
+    """A boot afterwards, with the layout's file system at /var/crash."""
+    files = dict(layout.files) | scenario.program(understudy)
+    for name in layout.programs:
+        files.update(lab.program(kdump.sbin(name), at=f"/usr/sbin/{name}"))
+    r = vm.boot(kernel, [[("mount", f"mkdir -p /var/crash; {layout.assemble}; {layout.mount}", 120), *steps]],
+                modules=("virtio_pci", *layout.modules), files=files, qemu=[arg for d in disks for arg in d.qemu])
+    assert r.step("mount").rc == 0, r.step("mount").out + r.step("mount").err
+    return r
+
+
+RECIPE = "recipe host=lab level=31 jobs=1 codec=auto budget=240 final=reboot prune=yes"
+LOOK = ("look", "cd /var/crash/*-*-*; stat -c '%a %n' . *; cat state.txt; understudy verify dump", 120)
+LOOKED = {"700 .", "600 dump", "600 log.txt", "600 report.txt", "600 state.txt"}
+
+
+def lvm_recipe(disks, fingerprint):
+    """The recipe's device lines for the volume dump, by the metadata on the first disk."""
+    text = max(re.findall(rb"vg0 \{\n.*?\n# Generated[^\0]*", disks[0].read(4096, 1 << 20), re.S), key=lambda t: int(re.search(rb"seqno = (\d+)", t)[1])).decode()
+    volume = re.search(r"\n\s*dump \{\n(.*?)\n\s*\}\n\s*\}", text, re.S).group(1)
+    uuid, lv = re.search(r'id = "(\S+)"', text).group(1), re.search(r'id = "(\S+)"', volume).group(1)
+    table = []
+    for first, count, pv, at in re.findall(r'start_extent = (\d+)\s+extent_count = (\d+).*?"pv(\d)", (\d+)', volume, re.S):
+        table.append(f'table="{int(first) * 8192} {int(count) * 8192} linear ${{pv{pv}}} {2048 + int(at) * 8192}"')
+    assert len(table) == 2, text
+    return [*(f"device name=pv{n} kind=found {d.mark(544, 32)}" for n, d in enumerate(disks)),
+            f"device name=vg0-dump kind=dm uuid=LVM-{(uuid + lv).replace('-', '')} {' '.join(table)} "
+            f"lvm-pv=pv0 lvm-lv={lv} lvm-hash={fingerprint}"]
+
+
+def test_capture_to_a_logical_volume(vm, kernels, understudy, capture_program, tmp_path):
+    """First with a fingerprint that is none: nothing is written. Then with the right one, as the refusal has told it."""
+    kernel, layout = kernels["6.12"], kdump.lvm()
+    disks = set_up(vm, kernel, layout, tmp_path)
+    target = "target kind=dir text=/var/crash path=/ device=vg0-dump fs=ext4 budget=200"
+    drivers = ("virtio_pci", *layout.modules)
+    before = [d.read(0, 64 << 20) for d in disks]
+    r = die(vm, kernel, understudy, image(capture_program, kernel, [RECIPE, *lvm_recipe(disks, "0" * 16), target], drivers), disks,
+            modules=("virtio_pci",))
+    assert "the volume lies elsewhere" in r.console and "understudy: result nothing" in r.console
+    assert "last words of the lab" in r.console.partition("the end of the crashed kernel's log")[2]
+    assert before == [d.read(0, 64 << 20) for d in disks]
+    right = re.search(r"now ([0-9a-f]{16})", r.console).group(1)
+
+    r = die(vm, kernel, understudy, image(capture_program, kernel, [RECIPE, *lvm_recipe(disks, right), target], drivers), disks)
+    assert "understudy: result saved /var/crash/" in r.console
+    r = look_again(vm, kernel, understudy, layout, disks, [LOOK])
+    assert r.step("look").rc == 0 and LOOKED <= set(r.step("look").out.splitlines()), r.step("look").out + r.step("look").err
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["whole", "degraded"])
+def test_capture_to_a_mirror(vm, kernels, understudy, capture_program, tmp_path, missing):
+    kernel, layout = kernels["6.1"], kdump.md()
+    disks = set_up(vm, kernel, layout, tmp_path)
+    devices = [*(f"device name=m{n} kind=found {d.mark(4096, 4)} {d.mark(4096 + 16, 16)} {d.mark(4096 + 168, 16)}" for n, d in enumerate(disks)),
+               "device name=md0 kind=md md-major=1 md-minor=2 member=m0 member=m1"]
+    target = "target kind=dir text=/var/crash path=/ device=md0 fs=ext4 budget=200"
+    there = disks[:1] if missing else disks
+    r = die(vm, kernel, understudy, image(capture_program, kernel, [RECIPE, *devices, target], ("virtio_pci", *layout.modules)), there)
+    assert "understudy: result saved /var/crash/" in r.console
+    assert ("member: md0" in r.console) == missing
+    r = look_again(vm, kernel, understudy, layout, disks, [LOOK])
+    assert r.step("look").rc == 0 and LOOKED <= set(r.step("look").out.splitlines()), r.step("look").out + r.step("look").err
+
+
+def test_capture_to_a_raw_partition(vm, kernels, understudy, capture_program, tmp_path):
+    """The dump begins at the first byte, log and state stand behind it; the log goes to a second target as well."""
+    kernel, raw, other = kernels["6.12"], Disk(tmp_path, "raw"), Disk(tmp_path, "other")
+    end = (1 << 30) - 4096
+    mark = b"UNDERSTUDY-RAW\0\0" + bytes(range(16)) + (1 << 30).to_bytes(8, "little")
+    with open(raw.image, "r+b") as f:
+        f.seek(end)
+        f.write(mark)
+    recipe = [RECIPE, f"device name=d0 kind=found mark={end}:{mark.hex()}", f"device name=d1 kind=found {other.ext4()}",
+              "target kind=raw text=raw:/dev/vda device=d0 budget=200",
+              "target kind=dir text=/var/crash path=crash device=d1 fs=ext4 budget=200"]
+    r = die(vm, kernel, understudy, image(capture_program, kernel, recipe, ("virtio_pci", "virtio_blk", "ext4")), [raw, other])
+    assert "understudy: result saved raw:/dev/vda" in r.console
+    out = subprocess.run([understudy, "verify", raw.image], capture_output=True, text=True)
+    assert out.returncode == 0, out.stdout + out.stderr
+    tail = raw.read((1 << 30) - (1 << 20), 1 << 20)
+    assert tail.startswith(b"UNDERSTUDY-SLOTS20") and b"last words of the lab" in tail and b"\nresult=saved\n" in tail
+    crash, = other.files("/crash")
+    assert set(other.files(f"/crash/{crash}")) == {"log.txt", "report.txt", "state.txt"}
