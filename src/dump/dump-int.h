@@ -79,6 +79,18 @@ void us_runs_deinit(struct us_runs *runs);
 void us_runs_add(struct us_runs *runs, uint64_t pfn, uint64_t count, unsigned int tier);
 void us_runs_end(struct us_runs *runs);
 
+/* One more than tiers: runs may have another of their writer's own, behind all. */
+struct us_quota {
+	uint64_t pages[US_TIERS + 1];
+};
+/* How many pages each tier has. */
+struct us_quota us_runs_count(const struct us_runs *runs);
+/* The n most valuable ones of them; none behind the tiers. */
+struct us_quota us_quota_of(struct us_quota all, uint64_t n);
+/* The runs without what is over the quota. US_ERR_NOMEM also if they have a tail then. */
+struct us_err *us_runs_choose(const struct us_runs *from, struct us_quota quota,
+			      struct us_runs *ret) us_must_check;
+
 struct us_keep {
 	uint64_t pfn, count;
 	uint64_t rank; /* kept pages with a lower pfn */

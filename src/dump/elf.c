@@ -197,47 +197,20 @@ static struct us_err *split_zeros(struct elf *e)
 
 /* ---- what there is room for ---- */
 
-static void count_tiers(const struct us_runs *runs, uint64_t pages[US_TIERS + 1])
-{
-	struct us_runs_cursor cursor = { .runs = runs };
-	struct us_keep keep;
-
-	memset(pages, 0, (US_TIERS + 1) * sizeof(*pages));
-	while (us_runs_next(&cursor, &keep))
-		pages[keep.tier] += keep.count;
-}
-
 /* Of the pages that are not zero the n most valuable ones stay; without zeros, only those. */
 static struct us_err *choose(struct elf *e, uint64_t n, bool zeros)
 {
-	struct us_runs all = e->all, data = e->data;
-	struct us_runs_cursor cursor = { .runs = &all };
-	uint64_t pages[US_TIERS + 1], left[US_TIERS + 1];
-	struct us_keep keep;
+	struct us_quota all = us_runs_count(&e->all), quota = us_quota_of(all, n);
+	struct us_runs runs, data;
 
-	count_tiers(&all, pages);
-	for (unsigned int tier = 0; tier < US_TIERS; tier++) {
-		left[tier] = n < pages[tier] ? n : pages[tier];
-		n -= left[tier];
-	}
-	left[ZERO_TIER] = zeros ? pages[ZERO_TIER] : 0;
-	us_runs_init(&e->all, all.max_bytes);
-	us_runs_init(&e->data, all.max_bytes);
-	while (us_runs_next(&cursor, &keep)) {
-		uint64_t count = keep.count < left[keep.tier] ? keep.count : left[keep.tier];
-
-		left[keep.tier] -= count;
-		if (count && keep.tier == ZERO_TIER)
-			us_runs_add(&e->all, keep.pfn, count, ZERO_TIER);
-		else if (count)
-			add_data(e, keep.pfn, count, keep.tier);
-	}
-	us_runs_end(&e->all);
-	us_runs_end(&e->data);
-	us_runs_deinit(&all);
-	us_runs_deinit(&data);
-	if (e->all.tail_pfn != UINT64_MAX || e->data.tail_pfn != UINT64_MAX)
-		return us_err_nomem();
+	US_TRY(us_runs_choose(&e->all, quota, &data));
+	us_runs_deinit(&e->data);
+	e->data = data;
+	if (zeros)
+		quota.pages[ZERO_TIER] = all.pages[ZERO_TIER];
+	US_TRY(us_runs_choose(&e->all, quota, &runs));
+	us_runs_deinit(&e->all);
+	e->all = runs;
 	return NULL;
 }
 
@@ -293,15 +266,15 @@ struct reel {
 
 static void reel_init(const struct elf *e, struct reel *ret)
 {
-	uint64_t pages[US_TIERS + 1], at = 0;
+	struct us_quota all = us_runs_count(&e->all);
+	uint64_t at = 0;
 
 	*ret = (struct reel){ .cursor = { .runs = &e->all },
 			      .shift = e->job->core->page_shift,
 			      .by_value = e->by_value };
-	count_tiers(&e->all, pages);
 	for (unsigned int tier = 0; tier < US_TIERS && e->by_value; tier++) {
 		ret->next[tier] = at << ret->shift;
-		at += pages[tier];
+		at += all.pages[tier];
 	}
 }
 

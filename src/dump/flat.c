@@ -16,9 +16,9 @@
 #define FLAT_HEADER_BYTES 4096
 #define TABLE_BYTES       (8u << 20)
 #define TABLE_DESCS       (TABLE_BYTES / US_DESC_BYTES)
-
-#define MISSING_MAX   100000 /* stretches of pages that could not be read, in a large dump */
-#define SEGMENT_BYTES 16
+#define SAMPLES           256    /* chunks that are packed to see what fits */
+#define MISSING_MAX       100000 /* stretches of pages that could not be read, in a large dump */
+#define SEGMENT_BYTES     16
 
 struct flat {
 	struct us_dump_job *job;
@@ -36,6 +36,7 @@ struct flat {
 	uint8_t *table;
 	size_t table_room, table_n;
 	bool all_fit;
+	uint64_t given_up;      /* pages, for a limit */
 	uint64_t table_sent;    /* descriptors */
 	uint64_t rank;          /* the next to come; those from here on are not there */
 	struct us_runs missing; /* ranks before that which are not there either */
@@ -87,6 +88,44 @@ static uint64_t end_bytes(const struct flat *f, uint64_t pages)
 	return bitmap + table * US_DESC_BYTES + f->head.bytes.n + segments * SEGMENT_BYTES;
 }
 
+static struct us_err *take_nothing(void *data, struct us_chunk *chunk)
+{
+	(void)data;
+	for (size_t i = 0; i < chunk->n_descs; i++)
+		chunk->descs[i].offset &= ~US_DESC_HERE;
+	return NULL;
+}
+
+/* A large dump is written by address, so what a limit has no room for is left out before: as many
+ * pages stay as a sample says. If they are few enough, they are written by value after all. */
+static struct us_err *choose(struct flat *f)
+{
+	struct us_dump_job *job = f->job;
+	uint64_t limit = job->wish->limit, pages = job->runs.pages, n, front;
+	struct us_copy sample = us_dump_copy(job);
+	struct us_runs chosen;
+
+	if (!limit || pages <= TABLE_DESCS)
+		return NULL;
+	sample.every = (unsigned int)((pages * job->core->page_bytes >> 20) / SAMPLES) + 1;
+	sample.take = take_nothing;
+	US_TRY(us_copy_run(&sample));
+	front = job->out.at + end_bytes(f, 0);
+	if (!sample.stats.pages || limit <= front)
+		return NULL;
+	n = (uint64_t)((double)(limit - front) /
+		       ((double)sample.stats.bytes / (double)sample.stats.pages + US_DESC_BYTES));
+	if (n < TABLE_DESCS)
+		n = TABLE_DESCS;
+	if (n >= pages)
+		return NULL;
+	US_TRY(us_runs_choose(&job->runs, us_quota_of(us_runs_count(&job->runs), n), &chosen));
+	us_runs_deinit(&job->runs);
+	job->runs = chosen;
+	f->given_up = pages - n;
+	return NULL;
+}
+
 static struct us_err *lay_out(struct flat *f)
 {
 	_us_blob_deinit_ struct us_blob zeros = { 0 };
@@ -98,6 +137,7 @@ static struct us_err *lay_out(struct flat *f)
 				  "the pages to keep are scattered over more than %" PRIu64
 				  " places, too many for a stream: write the kdump format to a file",
 				  f->job->runs.n_runs);
+	US_TRY(choose(f));
 	at->pages = f->job->runs.pages;
 	if (!us_mul(at->pages, US_DESC_BYTES, &n) || !us_add(at->table_at, n, &n) ||
 	    !us_align_up(n, at->page_bytes, &at->data_at))
@@ -249,8 +289,10 @@ static struct us_err *finish(struct flat *f)
 	uint8_t *head = f->head.bytes.p;
 
 	result->stopped = atomic_load(&f->copy.stopped);
+	if (!result->stopped && f->given_up)
+		result->stopped = "limit";
 	result->complete = !result->stopped;
-	result->pages_dropped = f->job->runs.pages - f->copy.stats.pages;
+	result->pages_dropped = f->given_up + f->job->runs.pages - f->copy.stats.pages;
 	US_TRY(put_bitmap2(f));
 	if (f->all_fit)
 		close_gaps(f);

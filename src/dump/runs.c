@@ -143,6 +143,52 @@ bool us_runs_next(struct us_runs_cursor *cursor, struct us_keep *ret)
 	return true;
 }
 
+struct us_quota us_runs_count(const struct us_runs *runs)
+{
+	struct us_runs_cursor cursor = { .runs = runs };
+	struct us_quota all = { 0 };
+	struct us_keep keep;
+
+	while (us_runs_next(&cursor, &keep))
+		all.pages[keep.tier] += keep.count;
+	return all;
+}
+
+struct us_quota us_quota_of(struct us_quota all, uint64_t n)
+{
+	for (unsigned int tier = 0; tier < US_TIERS; tier++) {
+		if (all.pages[tier] > n)
+			all.pages[tier] = n;
+		n -= all.pages[tier];
+	}
+	all.pages[US_TIERS] = 0;
+	return all;
+}
+
+struct us_err *us_runs_choose(const struct us_runs *from, struct us_quota quota, struct us_runs *ret)
+{
+	struct us_runs_cursor cursor = { .runs = from };
+	struct us_runs runs;
+	struct us_keep keep;
+
+	us_runs_init(&runs, from->max_bytes);
+	while (us_runs_next(&cursor, &keep)) {
+		uint64_t *left = &quota.pages[keep.tier];
+		uint64_t count = keep.count < *left ? keep.count : *left;
+
+		*left -= count;
+		if (count)
+			us_runs_add(&runs, keep.pfn, count, keep.tier);
+	}
+	us_runs_end(&runs);
+	if (runs.tail_pfn != UINT64_MAX) {
+		us_runs_deinit(&runs);
+		return us_err_nomem();
+	}
+	*ret = runs;
+	return NULL;
+}
+
 void us_walk_init(struct us_walk *walk, const struct us_runs *runs, bool by_address,
 		  struct us_part part, const struct us_out *out, uint64_t bitmap_at,
 		  uint64_t max_pfn)

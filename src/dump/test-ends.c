@@ -204,6 +204,43 @@ static void test_a_scan_that_takes_too_long_is_ended(void **state)
 	}
 }
 
+/* Too many pages for descriptors in memory: by address, but only the most valuable ones. */
+static void test_a_limit_of_a_large_stream_takes_the_most_valuable(void **state)
+{
+	const struct world *w = *state;
+	uint8_t bytes[2 * PAGE] = { 0 };
+	struct world large = { .core = tib_core(bytes, sizeof(bytes)) };
+	struct us_dump_wish wish = wish_for(US_DUMP_FLAT, 31, US_PAGE_LZO, 1);
+	struct us_dump_result r;
+	struct us_vmcore *core;
+	uint64_t there = 0, lost = 0, last = 0;
+	char path[128];
+
+	name(w, "tib", path);
+	assert_null(stream(&large, &wish, path, scan_tib, &r));
+	assert_true(r.complete);
+	wish.limit = r.bytes_out - r.pages_kept * US_DESC_BYTES / 4;
+	assert_null(stream(&large, &wish, path, scan_tib, &r));
+	assert_string_equal(r.stopped, "limit");
+	assert_true(file_size(path) <= wish.limit && file_size(path) > wish.limit * 9 / 10);
+	core = open_dump(path);
+	assert_false(core->incomplete);
+	for (uint64_t pfn = 0, n; pfn < core->max_pfn; pfn += n) {
+		enum us_page_state is;
+
+		n = us_vmcore_page_run(core, pfn, core->max_pfn - pfn, &is);
+		there += is == US_PAGE_PRESENT ? n : 0;
+		lost += is == US_PAGE_LOST ? n : 0;
+		last = is == US_PAGE_PRESENT ? pfn : last;
+	}
+	assert_true(there == r.pages_kept && !lost);
+	assert_true(last > core->max_pfn / 100 * 99); /* not what comes first by address */
+	assert_true(r.pages_dropped > r.pages_kept / 5);
+	us_vmcore_free(core);
+	assert_int_equal(unlink(path), 0);
+	us_vmcore_free(large.core);
+}
+
 #define FILES 3
 
 /* A set with classes, which us_dump_split() takes from a layout only. */
@@ -302,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_no_limit_is_exceeded),
 		cmocka_unit_test(test_a_page_that_cannot_be_read_costs_a_stream_itself),
 		cmocka_unit_test(test_a_deadline_cuts_a_stream),
+		cmocka_unit_test(test_a_limit_of_a_large_stream_takes_the_most_valuable),
 		cmocka_unit_test(test_a_scan_that_takes_too_long_is_ended),
 		cmocka_unit_test(test_by_value_or_by_address_an_elf_core_is_the_same),
 		cmocka_unit_test(test_a_set_short_of_room_is_a_smaller_set),

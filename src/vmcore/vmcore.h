@@ -126,8 +126,7 @@ struct us_stored_page {
 struct us_err *us_vmcore_stored_page(struct us_vmcore_reader *reader, uint64_t pfn,
 				     struct us_stored_page *ret) us_must_check;
 void us_vmcore_reader_free(struct us_vmcore_reader *reader);
-/* Bytes of a file of a kdump set (which < n_files) as it stands unflattened. US_ERR_BAD_DATA past
- * its end, US_ERR_UNSUPPORTED for other formats. */
+/* Of a file of a kdump set (which < n_files), unflattened; US_ERR_UNSUPPORTED for other formats. */
 struct us_err *us_vmcore_read_file(const struct us_vmcore *core, size_t which, uint64_t off,
 				   void *buf, size_t n) us_must_check;
 
