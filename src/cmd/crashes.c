@@ -11,6 +11,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -563,6 +564,7 @@ static struct us_err *begin(struct run *r, int argc, char **argv)
 		const char *verb;
 		int words;
 	} verbs[] = { { "list", 1 }, { "show", 2 }, { "prune", 1 }, { "recover", 1 } };
+	_us_close_ int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	size_t i = 0;
 
 	r->verb = argc ? argv[0] : "list";
@@ -577,7 +579,9 @@ static struct us_err *begin(struct run *r, int argc, char **argv)
 				  argv[verbs[i].words]);
 	if (argc < verbs[i].words && verbs[i].words == 2)
 		return us_err_new(US_ERR_USAGE, "crashes show needs the crash's name, or \"last\"");
-	US_TRY(us_places_find(r->o->config, r->o->target, &r->places));
+	if (root < 0)
+		return us_err_os(errno, "opening /");
+	US_TRY(us_places_find(root, r->o->config, r->o->target, &r->places));
 	for (i = 0; i < r->places.n; i++) {
 		struct us_place *place = &r->places.v[i];
 		bool copies = !strcmp(r->verb, "recover");

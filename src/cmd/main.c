@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The program's door: which name it was called by, which command was asked for. */
 #include "cmd/cmd-int.h"
+#include "cmd/supported-int.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -9,8 +10,8 @@
 static const struct us_cmd *const commands[] = {
 	&us_cmd_inspect, &us_cmd_check,    &us_cmd_load,   &us_cmd_exec,    &us_cmd_unload,
 	&us_cmd_status,  &us_cmd_snapshot, &us_cmd_log,    &us_cmd_info,    &us_cmd_verify,
-	&us_cmd_dump,    &us_cmd_convert,  &us_cmd_report, &us_cmd_crashes, &us_cmd_arm,
-	&us_cmd_disarm,  &us_cmd_size,     NULL,
+	&us_cmd_dump,    &us_cmd_convert,  &us_cmd_report, &us_cmd_crashes, &us_cmd_targets,
+	&us_cmd_arm,     &us_cmd_disarm,   &us_cmd_size,   NULL,
 };
 
 /* Other programs' names, with other programs' options. */
@@ -89,6 +90,10 @@ static bool dump(const char *word)
 	}
 	if (!strcmp(word, "--dump-config")) {
 		us_config_scd(stdout);
+		return true;
+	}
+	if (!strcmp(word, "--dump-supported")) {
+		us_supported_scd(stdout);
 		return true;
 	}
 	if (!strcmp(word, "--dump-rules")) {

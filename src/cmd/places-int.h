@@ -19,9 +19,10 @@ struct us_places {
 	struct us_place *v;
 	size_t n;
 };
-/* words NULL: the targets of the configuration (path NULL: the default one), else this one. */
-struct us_err *us_places_find(const char *path, const char *words, struct us_places *ret)
-	us_must_check;
+/* words NULL: the targets of the configuration (path as us_crash_config_read() has it), else this
+ * one. */
+struct us_err *us_places_find(int root_fd, const char *path, const char *words,
+			      struct us_places *ret) us_must_check;
 /* Open one within seconds (0: any time). A directory that is not there is not made: then target and
  * problem stay NULL. */
 void us_place_open(struct us_places *places, struct us_place *place, unsigned int seconds);

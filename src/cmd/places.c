@@ -10,7 +10,6 @@
 #include "base/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,15 +19,13 @@
 
 #define STATE_MAX (1u << 20)
 
-struct us_err *us_places_find(const char *path, const char *words, struct us_places *ret)
+struct us_err *us_places_find(int root_fd, const char *path, const char *words,
+			      struct us_places *ret)
 {
 	struct us_target_spec *own;
-	_us_close_ int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct us_target_spec *specs;
 
-	if (root < 0)
-		return us_err_os(errno, "opening /");
-	US_TRY(us_crash_config_read(root, path, &ret->config));
+	US_TRY(us_crash_config_read(root_fd, path, &ret->config));
 	specs = ret->config->targets;
 	ret->n = ret->config->n_targets;
 	if (words) {

@@ -156,9 +156,9 @@ void us_config_sample(FILE *f)
 {
 	const struct us_crash_key *k;
 
-	fputs("# Configuration of understudy; see understudy.conf(5). Each key is shown with its\n"
-	      "# default, so that nothing here needs an edit. \"#\" begins a comment at the start\n"
-	      "# of a line or after white space. The change counts from the next understudy arm.\n",
+	fputs("# Configuration of understudy; see understudy.conf(5). Each key is shown with\n"
+	      "# its default, so that nothing here needs an edit. \"#\" begins a comment at the\n"
+	      "# start of a line or after white space. A change counts from the next arming.\n",
 	      f);
 	for (size_t i = 0; (k = us_crash_key_at(i)); i++) {
 		fputc('\n', f);

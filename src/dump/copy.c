@@ -254,6 +254,14 @@ static bool add_stored(struct job *job, uint64_t pfn)
 	return true;
 }
 
+/* The processor's own prefetching ends with a page; ours brings the next one while this one is
+ * packed. */
+static void prefetch(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i += 64)
+		__builtin_prefetch(p + i);
+}
+
 /* How many of count pages at pfn were added: as many as one window shows. */
 static uint64_t add_window(struct job *job, uint64_t pfn, uint64_t count)
 {
@@ -279,8 +287,11 @@ static uint64_t add_window(struct job *job, uint64_t pfn, uint64_t count)
 	}
 	if (job->copy->raw)
 		add_raw(job, view.p, pages);
-	for (size_t i = 0; i < pages && !job->copy->raw; i++)
+	for (size_t i = 0; i < pages && !job->copy->raw; i++) {
+		if (i + 1 < pages)
+			prefetch(view.p + (i + 1) * n, n);
 		add_page(job, pfn + i, view.p + i * n);
+	}
 	return pages;
 }
 

@@ -332,3 +332,16 @@ const struct us_target_ops us_target_dir = {
 	.list = dir_list,
 	.remove = dir_remove,
 };
+
+/* The same, once it is mounted (nfs.c). */
+const struct us_target_ops us_target_nfs = {
+	.open = us_nfs_open,
+	.close = us_nfs_close,
+	.free_bytes = dir_free_bytes,
+	.put = dir_put,
+	.get = dir_get,
+	.dump_begin = dir_dump_begin,
+	.dump_end = us_nfs_dump_end,
+	.list = dir_list,
+	.remove = dir_remove,
+};

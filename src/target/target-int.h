@@ -47,6 +47,12 @@ struct us_target_ops {
 extern const struct us_target_ops us_target_dir, us_target_raw, us_target_nfs, us_target_ssh,
 	us_target_http, us_target_s3;
 
+/* nfs.c: what it does beside dir.c. */
+struct us_err *us_nfs_open(struct us_target *target) us_must_check;
+void us_nfs_close(struct us_target *target);
+struct us_err *us_nfs_dump_end(struct us_target *target, bool finished, struct us_pool *pool,
+			       const char **ret_where) us_must_check;
+
 /* A system call's failure in words; a full disk or quota is US_ERR_NO_ROOM. */
 struct us_err *us_target_os(int os_errno, const char *fmt, ...) us_must_check us_printf(2, 3);
 /* US_ERR_OS ETIMEDOUT if the deadline is over. */

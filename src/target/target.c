@@ -18,6 +18,7 @@
 
 static const struct us_target_ops *const kinds[US_TARGET_KINDS] = {
 	[US_TARGET_DIR] = &us_target_dir, [US_TARGET_RAW] = &us_target_raw,
+	[US_TARGET_NFS] = &us_target_nfs,
 	[US_TARGET_SSH] = &us_target_ssh, [US_TARGET_HTTP] = &us_target_http,
 	[US_TARGET_S3] = &us_target_s3,
 };

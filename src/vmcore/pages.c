@@ -13,6 +13,11 @@
 
 #include <string.h>
 
+/* Struct pages that are looked at together. Behind a free block of which no more than its head was
+ * needed another one is likely, and its head is read alone: most of a machine's memory may be free,
+ * and to map the struct pages of it would take longer than all the rest. */
+#define WINDOW_BYTES (64u << 10)
+
 struct scan {
 	const struct us_vmcore *core;
 	const struct us_layout *layout;
@@ -21,8 +26,9 @@ struct scan {
 	struct us_protected protected;
 	size_t next_protected; /* the first one that may still be touched */
 	struct us_gates gates;
-	struct us_run run; /* grows until another class begins */
-	uint64_t until;    /* pages before this one belong to until_class */
+	struct us_run run;    /* grows until another class begins */
+	uint64_t until;       /* pages before this one belong to until_class */
+	uint64_t until_count; /* of them */
 	enum us_page_class until_class;
 	us_run_fn fn;
 	void *data;
@@ -147,6 +153,7 @@ static struct us_err *take(struct scan *s, uint64_t *pfn, uint64_t end, struct u
 {
 	count <<= says.order;
 	s->until = *pfn + count;
+	s->until_count = count;
 	s->until_class = believed(s, says.class, count);
 	return continue_run(s, pfn, end);
 }
@@ -184,6 +191,13 @@ static struct us_err *scan_single(struct scan *s, uint64_t *pfn, uint64_t end)
 	return unreadable(s, at, 1);
 }
 
+/* Did a large free block end before pfn? */
+static bool behind_free(const struct scan *s, uint64_t pfn)
+{
+	return pfn == s->until && s->until_class == US_CLASS_FREE &&
+	       s->until_count * s->layout->rules.size >= WINDOW_BYTES;
+}
+
 /* Pages [pfn, end) of one section; virt: of pfn's struct page. */
 static struct us_err *scan_section(struct scan *s, uint64_t pfn, uint64_t end, uint64_t virt)
 {
@@ -200,8 +214,13 @@ static struct us_err *scan_section(struct scan *s, uint64_t pfn, uint64_t end, u
 			US_TRY(continue_run(s, &pfn, end));
 			continue;
 		}
+		if (behind_free(s, pfn)) {
+			US_TRY(scan_single(s, &pfn, end));
+			continue;
+		}
 		err = us_walk(&s->map.walker, virt + (pfn - first) * size, &phys, &mapped);
 		if (!err) {
+			want = want < WINDOW_BYTES ? want : WINDOW_BYTES;
 			err = us_vmcore_window(s->reader, phys, want < mapped ? want : mapped,
 					       &window);
 			if (err) /* only this page is bad */

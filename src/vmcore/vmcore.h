@@ -207,8 +207,7 @@ struct us_panic {
 struct us_err *us_panic_look(void *panic, const struct us_log_record *record) us_must_check;
 void us_panic_deinit(struct us_panic *panic);
 
-/* The registers of one CPU, of an NT_PRSTATUS note. */
-struct us_cpu {
+struct us_cpu { /* the registers of one, of an NT_PRSTATUS note */
 	uint32_t pid;
 	const char *const *names; /* n of them */
 	uint64_t regs[40];

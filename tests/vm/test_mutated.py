@@ -70,10 +70,10 @@ def damage(rng, places, size):
     return changes
 
 
-def judge(understudy, command, path):
+def judge(understudy, *words):
     """"part" or "error"; anything else is a failure."""
     try:
-        r = subprocess.run([understudy, command, "--json", path], capture_output=True, timeout=PATIENCE)
+        r = subprocess.run([understudy, *words, "--json"], capture_output=True, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         return "hang"
     if r.returncode not in (0, 1, 3):
@@ -102,8 +102,8 @@ def test_damage_is_survived(understudy, seeds, tmp_path, form, part):
                 for at, value in change:
                     f.seek(at)
                     f.write(value)
-        for command in ("info", "log"):
-            outcome = judge(understudy, command, path)
+        for command, *words in (("info",), ("log",), ("verify",), ("dump", "--estimate")):
+            outcome = judge(understudy, command, *words, path)
             outcomes[command, outcome if outcome in ("part", "error") else "wrong"] += 1
             if outcome not in ("part", "error"):
                 wrong.append((number, change, command, outcome))

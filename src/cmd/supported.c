@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The supported-targets table: kinds of targets, file systems, what lies between a file system and
+ * a disk, disks, networks, kernels. "Shown" is said of what a test of this tree shows, which is
+ * named; what the code takes and no machine has crashed on yet is "not tried". The walk
+ * (crash/walk*.c) decides; this table tells people beforehand.
+ */
+#include "cmd/supported-int.h"
+
+#include "base/err.h"
+
+#include <string.h>
+
+#define WALK "src/crash/test-walk.c"
+#define KIND "src/target/test-target.c"
+#define WORD "src/target/test-parse.c"
+
+static const struct us_supported rows[] = {
+	{ "Target", "directory", "directory of a local file system", US_NOT_TRIED, NULL, KIND },
+	{ "Target", "raw partition", "raw partition", US_NOT_TRIED,
+	  "one crash at a time; understudy crashes recover gets it into a directory", KIND },
+	{ "Target", "NFS", "NFS version 4", US_NOT_TRIED, NULL, WORD },
+	{ "Target", "SSH", "SSH server (SFTP)", US_NOT_TRIED,
+	  "OpenSSH's client; the host key is pinned", WORD },
+	{ "Target", "HTTP", "HTTP PUT, https too", US_NOT_TRIED, "a flattened stream", WORD },
+	{ "Target", "S3", "S3-compatible object store", US_NOT_TRIED,
+	  "multipart, the header last: the object is readable as it is", WORD },
+	{ "Target", "FTP", "FTP", US_REFUSED, "passwords in clear; SSH and HTTP do the same", NULL },
+	{ "Target", "SMB", "SMB (CIFS)", US_REFUSED, "no client for it fits in a capture image", NULL },
+
+	{ "File system", "ext4", "ext4", US_NOT_TRIED, NULL, WALK },
+	{ "File system", "ext3", "ext3", US_NOT_TRIED, NULL, NULL },
+	{ "File system", "ext2", "ext2", US_NOT_TRIED, NULL, NULL },
+	{ "File system", "xfs", "XFS", US_NOT_TRIED, "with log and data on one device", WALK },
+	{ "File system", "btrfs", "btrfs, subvolumes too", US_NOT_TRIED, "on one device", WALK },
+	{ "File system", "btrfs-many", "btrfs over several devices", US_REFUSED,
+	  "a member that is missing or late would lose the dump", WALK },
+	{ "File system", "other", "any other (overlay, tmpfs, zfs, virtiofs, ...)", US_REFUSED,
+	  "name a directory of another file system", WALK },
+
+	{ "Below it", "partition", "partition, whole disk", US_NOT_TRIED, NULL, WALK },
+	{ "Below it", "linear", "LVM, linear", US_NOT_TRIED,
+	  "refused in the capture kernel if its extents have moved since", WALK },
+	{ "Below it", "striped", "LVM, striped", US_NOT_TRIED, NULL, WALK },
+	{ "Below it", "thin", "LVM, thin", US_NOT_TRIED, NULL, WALK },
+	{ "Below it", "dm-other", "LVM mirror, RAID, cache, snapshot", US_REFUSED,
+	  "their targets keep state of their own", WALK },
+	{ "Below it", "md", "md RAID, metadata 1.x", US_NOT_TRIED, NULL, WALK },
+	{ "Below it", "md-0.90", "md RAID, metadata 0.90 or of a BIOS", US_REFUSED,
+	  "its members carry no mark that is theirs alone", WALK },
+	{ "Below it", "crypt", "LUKS, with crash_dm_crypt_keys", US_NOT_TRIED,
+	  "Linux 6.16 with CONFIG_CRASH_DM_CRYPT; the key has to be in the kernel's keyring", WALK },
+	{ "Below it", "crypt-old", "LUKS on an older kernel", US_REFUSED,
+	  "there is no way to hand the key over", WALK },
+	{ "Below it", "multipath", "multipath", US_NOT_TRIED, "one path is enough", WALK },
+	{ "Below it", "loop", "loop device, bcache, drbd, zram", US_REFUSED,
+	  "they need programs that are not in the capture image", WALK },
+
+	{ "Disk", "virtio", "virtio-blk, virtio-scsi", US_NOT_TRIED, NULL, WALK },
+	{ "Disk", "nvme", "NVMe on PCI", US_NOT_TRIED, NULL, WALK },
+	{ "Disk", "scsi", "SCSI, SATA, SAS host adapters", US_NOT_TRIED, NULL, WALK },
+	{ "Disk", "nvme-of", "NVMe over TCP, RDMA or Fibre Channel", US_REFUSED,
+	  "the capture kernel makes no such connection", WALK },
+	{ "Disk", "iscsi", "iSCSI by software, nbd, rbd", US_REFUSED,
+	  "the capture kernel makes no such connection", WALK },
+
+	{ "Network", "ethernet", "network card with a static or leased address", US_NOT_TRIED,
+	  "the address of arming time is used again", WALK },
+	{ "Network", "bond", "bond, active-backup", US_NOT_TRIED, "by one of its cards", WALK },
+	{ "Network", "bridge", "bridge with one card", US_NOT_TRIED, NULL, WALK },
+	{ "Network", "vlan", "VLAN", US_REFUSED, "the capture kernel sets none up", WALK },
+	{ "Network", "bond-other", "bond of another mode, bridge with several cards, team",
+	  US_REFUSED, "one card alone does not reach what they do", WALK },
+	{ "Network", "wireless", "wireless", US_REFUSED, "it takes programs and secrets", WALK },
+};
+
+const struct us_supported *us_supported_at(size_t i)
+{
+	return i < us_array_size(rows) ? &rows[i] : NULL;
+}
+
+const struct us_supported *us_supported_find(const char *key)
+{
+	for (size_t i = 0; i < us_array_size(rows); i++)
+		if (!strcmp(rows[i].key, key))
+			return &rows[i];
+	return NULL;
+}
+
+const char *us_supported_state_name(enum us_supported_state s)
+{
+	return s == US_SHOWN ? "shown" : s == US_NOT_TRIED ? "not tried" : "refused";
+}
+
+static void put_scd(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		fprintf(f, "%s%c", strchr("*_\\`<>[]#~|", *s) ? "\\" : "", *s);
+}
+
+void us_supported_scd(FILE *f)
+{
+	const char *group = "";
+
+	for (size_t i = 0; i < us_array_size(rows); i++) {
+		if (strcmp(group, rows[i].group)) {
+			fprintf(f, "%s## %s\n\n", *group ? "\n" : "", rows[i].group);
+			group = rows[i].group;
+		}
+		fputs("- ", f);
+		put_scd(f, rows[i].name);
+		fprintf(f, ": *%s*", us_supported_state_name(rows[i].state));
+		if (rows[i].note) {
+			fputs(", ", f);
+			put_scd(f, rows[i].note);
+		}
+		fputc('\n', f);
+	}
+}
