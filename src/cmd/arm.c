@@ -61,6 +61,17 @@ static struct us_err *act(struct us_machine *m, struct us_arming *a, struct us_o
 	return NULL;
 }
 
+/* For the journal: what led to this start. */
+static void tell_last_crash(const struct us_machine *m)
+{
+	_us_crash_state_free_ struct us_crash_state *s = NULL;
+	_us_err_free_ struct us_err *err = us_crash_state_read(m->host, NULL, &s);
+
+	if (!err && s->last_crash_recent)
+		fprintf(stderr, "understudy: this start follows the crash %s: %s (%s)\n",
+			s->last_crash, s->last_crash_result, s->last_crash_target);
+}
+
 static int print(const struct opts *o, const struct us_arming *a, const struct us_outcome *outcome,
 		 int status)
 {
@@ -112,6 +123,8 @@ static int run(void *opts, int argc, char **argv)
 		err = us_findings_accept(&o->accept, o->accept_unknown, a->verdict);
 	if (err)
 		return us_cmd_fail(err, o->json);
+	if (o->early)
+		tell_last_crash(&m);
 	status = us_arming_exit(a);
 	if (status || o->dry_run || a->same)
 		return print(o, a, NULL, status);

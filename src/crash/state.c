@@ -274,16 +274,22 @@ struct us_err *us_noted_stale(const struct us_host *host, const char *config_pat
 {
 	static const char *const none[] = { NULL };
 	struct us_texts changes = { .pool = pool };
-	const char *manifest, *const *stale;
+	const char *manifest, *const *stale = none;
+	_us_err_free_ struct us_err *err = NULL;
 
 	if (noted->kernel)
 		US_TRY(compare_file(host, &changes, "the capture kernel", noted->kernel,
 				    noted->kernel_hash));
 	US_TRY(compare_config(host, config_path, noted, &changes));
-	US_TRY(us_noted_manifest_read(host, pool, &manifest));
-	US_TRY(us_manifest_stale(host, manifest, pool, &stale));
-	for (; *stale; stale++)
-		US_TRY(us_texts_add(&changes, "%s", *stale));
+	err = us_noted_manifest_read(host, pool, &manifest);
+	if (!err)
+		err = us_manifest_stale(host, manifest, pool, &stale);
+	for (; !err && *stale; stale++)
+		err = us_texts_add(&changes, "%s", *stale);
+	if (err && err->code == US_ERR_NOMEM)
+		return us_steal(&err);
+	if (err)
+		US_TRY(us_texts_add(&changes, "the image cannot be compared: %s", err->text));
 	*ret = changes.n ? changes.v : none;
 	return NULL;
 }

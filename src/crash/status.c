@@ -7,11 +7,15 @@
 #include "crash/arm-int.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
-#define STATE_MOST (1 << 20)
+#define STATE_MOST   (1 << 20)
+#define CAPTURE_MOST 7200 /* seconds from a crash to the next start */
+#define CLOCK_SLACK  120
 
 struct look {
 	const struct us_host *host;
@@ -71,6 +75,22 @@ static struct us_err *take_rehearsal(struct look *l)
 
 /* ---- targets ---- */
 
+/* A crash names its time in UTC: did it come shortly before this kernel was started? */
+static bool is_recent(const struct us_host *host, const char *crash)
+{
+	_us_blob_deinit_ struct us_blob text = { 0 };
+	_us_err_free_ struct us_err *err =
+		us_file_read_at(host->root_fd, "/proc/stat", STATE_MOST, &text);
+	const char *line = err ? NULL : strstr((const char *)text.p, "\nbtime ");
+	struct tm tm = { 0 };
+	long long before;
+
+	if (!line || !strptime(crash, "%Y%m%d-%H%M%S", &tm))
+		return false;
+	before = strtoll(line + 7, NULL, 10) - timegm(&tm);
+	return before >= -CLOCK_SLACK && before <= CAPTURE_MOST;
+}
+
 /* The latest crash of one target, if no other target has a later one. */
 static struct us_err *take_crash(struct look *l, struct us_target *target,
 				 const struct us_saved *saved, const char *text)
@@ -85,6 +105,7 @@ static struct us_err *take_crash(struct look *l, struct us_target *target,
 		return NULL;
 	s->last_crash = us_pool_strdup(&s->pool, saved->crash);
 	s->last_crash_target = text;
+	s->last_crash_recent = is_recent(l->host, saved->crash);
 	s->last_crash_result = saved->has_dump     ? "a dump"
 			       : saved->incomplete ? "an incomplete dump"
 			       : saved->has_log    ? "the kernel log"

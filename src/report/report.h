@@ -40,6 +40,7 @@ void us_report_verdict(struct us_out *out, const struct us_case *c,
 void us_report_plan(struct us_out *out, const struct us_plan *plan);
 void us_report_outcome(struct us_out *out, const struct us_plan *plan,
 		       const struct us_outcome *outcome);
+void us_report_machine(struct us_out *out, const struct us_host *host); /* one line */
 void us_report_status(struct us_out *out, const struct us_host *host);
 void us_report_rules(struct us_out *out); /* --list-rules */
 /* The same table as the man page's section, in scdoc. */

@@ -145,10 +145,14 @@ static void rows(struct us_out *out, const struct us_host *host, const struct ro
 	}
 }
 
-void us_report_status(struct us_out *out, const struct us_host *host)
+void us_report_machine(struct us_out *out, const struct us_host *host)
 {
 	us_out_para(out, 0, 2, "Linux %s, %s%s%s", host->release.v, host->machine.v,
 		    host->live ? "" : ", recorded in ", host->live ? "" : host->root);
+}
+
+void us_report_status(struct us_out *out, const struct us_host *host)
+{
 	us_out_head(out, "Loaded");
 	rows(out, host, state);
 	for (size_t i = 0; i < host->n_crash; i++) {

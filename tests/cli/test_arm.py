@@ -275,3 +275,77 @@ def test_a_policy_holds_for_the_capture_kernel(run, machine, debian):
     (root / CONF).write_text("kernel = /boot/other\n")
     d = run("arm", "--json", host=root).json
     assert d["exit"] == 0 and d["release"] == "6.1.0-56-amd64" and "6.1" in json.dumps(d["image"]["files"])
+
+
+# ---- status -------------------------------------------------------------------------------------------
+
+def test_status_of_an_armed_machine(run, machine):
+    root = machine()
+    run("arm", host=root)
+    loaded(root)
+    r = run("status", host=root)
+    assert r.status == 0, r.text
+    for words in ("armed yes, with", machines.RELEASE, "256 MiB reserved", "/var/crash:", "free", "never with this set", "a dump now"):
+        assert words in r.text, words
+    d = valid(run("status", "--json", host=root).json)
+    assert d["armed"]["by_arm"] and not d["armed"]["stale"] and d["exit"] == 0 and d["predicted_bytes"] > 1 << 20
+
+
+@pytest.mark.parametrize("change, words", ((lambda root: (root / BOOT).unlink(), "capture kernel"),
+                                           (lambda root: (root / BOOT).write_bytes(b"new"), "capture kernel"),
+                                           (lambda root: (root / CONF).write_text("level = 1\n"), "configuration"),
+                                           (lambda root: (root / CONF).write_text("levle = 1\n"), "levle"),
+                                           (lambda root: (root / "dev/vda1").write_bytes(bytes(65536)), "/var/crash")),
+                         ids=("kernel gone", "kernel new", "configuration", "configuration wrong", "disk"))
+def test_status_says_what_is_stale(run, machine, change, words):
+    root = machine()
+    run("arm", host=root)
+    loaded(root)
+    change(root)
+    r = run("status", host=root)
+    assert r.status == 1 and "stale" in r.text and words in r.text, r.text
+    d = run("status", "--json", host=root).json
+    assert words in " ".join(d["armed"]["stale"]) and d["exit"] == 1
+
+
+def test_status_without_anything_armed(run, machine):
+    root = machine()
+    r = run("status", host=root)
+    assert r.status == 1 and "a crash will not be saved" in r.text
+    assert not (root / "var/crash").exists()
+
+
+def test_status_tells_what_another_program_armed(run, machine):
+    r = run("status", host=machine(loaded=1))
+    assert r.status == 0 and "not by understudy arm" in r.text
+
+
+def saved(root, name, state, *files):
+    folder = root / "var/crash" / name
+    folder.mkdir(parents=True)
+    (folder / "state.txt").write_text(state)
+    for file in files:
+        (folder / file).write_text("x")
+
+
+def test_the_last_crash_is_told_by_status_and_at_the_next_start(run, machine):
+    root = machine(hosts.put("proc/stat", "cpu 1 2\nbtime 1767323100\n"))  # 2026-01-02 03:05:00
+    saved(root, "20251231-030405-6.12", "result=log no target held\n", "log.txt")
+    saved(root, "20260102-030405-6.12", "result=saved 12 MiB\n", "log.txt", "dump")
+    run("arm", host=root)
+    r = run("arm", "--early", host=root)
+    assert "20260102-030405-6.12: saved 12 MiB (/var/crash)" in r.text, r.text
+    r = run("status", host=root)
+    assert "20260102-030405-6.12, before this start: saved 12 MiB" in r.text and "2 saved crashes" in r.text, r.text
+    (root / "proc/stat").write_text("cpu 1 2\nbtime 1777323100\n")
+    assert "this start follows" not in run("arm", "--early", host=root).text
+    assert "before this start" not in run("status", host=root).text
+
+
+def test_the_last_rehearsal_of_this_set_is_shown(run, machine):
+    root = machine()
+    chosen = run("arm", "--json", host=root).json["set"]
+    (root / "var/lib/understudy/rehearsals").write_text(f"{chosen} 2026-01-02T03:04:05Z 6.12 6.12 0 {128 << 20} {58 << 20} 12 at dump: out of memory\n")
+    d = valid(run("status", "--json", host=root).json)
+    assert d["rehearsed"]["passed"] is False and d["rehearsed"]["result"] == "at dump: out of memory"
+    assert "2026-01-02 03:04 UTC" in run("status", host=root).text
