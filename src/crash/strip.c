@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Kernel modules made small: a relocatable ELF file (gABI, 64 bits, little endian) without what the
- * kernel does not look at to run it. Gone are sections that are not loaded (debugging, BTF,
- * comments), the unwinder's tables (Linux 6.12 arch/x86/kernel/module.c takes them only if they are
- * there), the signature behind the file, symbols that no relocation names, and the names of those
- * that are defined here (kernel/module/main.c: simplify_symbols looks names of undefined ones up
- * only). Anything unusual is left as it is: a larger module is better than a broken one.
+ * kernel (Linux 6.1 to 7.3) does not need to run it. Gone are sections that are not loaded
+ * (debugging, BTF, comments), tables for unwinding and tracing, the signature behind the file, and
+ * symbols that are defined here (kernel/module/main.c: simplify_symbols looks names of undefined
+ * ones up only; where they cannot be folded, those that a relocation names stay, without names).
+ * Anything unusual is left as it is: a larger module is better than a broken one.
  */
 #include "base/cleanup.h"
 #include "crash/build-int.h"
@@ -20,11 +20,20 @@ struct strip {
 	Elf64_Shdr *sections;
 	Elf64_Sym *symbols;
 	uint32_t *section_map, *symbol_map; /* old index -> new one; 0: dropped */
+	uint32_t *section_symbol;           /* of each section, where symbols are folded */
 	size_t n_sections, n_symbols, symtab, strtab;
 	struct us_bytes names; /* of sections */
 	struct us_bytes strings;
 	uint32_t n_locals; /* kept */
 };
+
+/* A symbol that is defined in a section is as good as that section's beginning and an addend, where
+ * all relocations are S + A (System V ABI, AMD64 supplement: those that modules have). */
+static bool folds(const struct strip *s, const Elf64_Sym *symbol)
+{
+	return s->head.e_machine == EM_X86_64 && symbol->st_shndx &&
+	       symbol->st_shndx < SHN_LORESERVE;
+}
 
 static const char *name_at(struct us_bytes table, uint64_t at)
 {
@@ -89,7 +98,8 @@ static bool symbols_read(struct strip *s)
 	s->n_symbols = bytes.n / sizeof(Elf64_Sym);
 	s->symbols = us_pool_array(&s->pool, s->n_symbols, sizeof(Elf64_Sym));
 	s->symbol_map = us_pool_array(&s->pool, s->n_symbols, sizeof(uint32_t));
-	if (!s->symbols || !s->symbol_map)
+	s->section_symbol = us_pool_array(&s->pool, s->n_sections, sizeof(uint32_t));
+	if (!s->symbols || !s->symbol_map || !s->section_symbol)
 		return false;
 	memcpy(s->symbols, bytes.p, bytes.n);
 	return true;
@@ -106,6 +116,7 @@ static bool unneeded(const Elf64_Shdr *section, const char *name)
 		"__tracepoints_ptrs", "__bpf_raw_tp_map", "_ftrace_events",
 		"_ftrace_eval_map",   ".smp_locks",       ".ibt_endbr_seal",
 		".call_sites",
+		".static_call_sites", /* the calls go by their trampolines then */
 	};
 
 	if (section->sh_type == SHT_GROUP)
@@ -154,11 +165,9 @@ static bool sections_choose(struct strip *s)
 	return true;
 }
 
-/* symbol_map: 1 for each symbol that a relocation names, then its new index. */
-static bool symbols_choose(struct strip *s)
+/* symbol_map: 1 for each symbol that a relocation names. */
+static bool symbols_mark(struct strip *s)
 {
-	uint32_t next = 1;
-
 	for (size_t i = 1; i < s->n_sections; i++) {
 		struct us_bytes bytes;
 
@@ -184,10 +193,31 @@ static bool symbols_choose(struct strip *s)
 		if (in == SHN_XINDEX || in == SHN_COMMON ||
 		    (in < SHN_LORESERVE && in && (in >= s->n_sections || !s->section_map[in])))
 			return false;
+		if (folds(s, &s->symbols[i]))
+			s->section_symbol[in] = 1;
+	}
+	return true;
+}
+
+/* New indices: the sections' symbols first, since they are local. */
+static void symbols_number(struct strip *s)
+{
+	uint32_t next = 1;
+
+	for (size_t i = 1; i < s->n_sections; i++)
+		if (s->section_symbol[i])
+			s->section_symbol[i] = next++;
+	s->n_locals = next - 1;
+	for (size_t i = 1; i < s->n_symbols; i++) {
+		if (!s->symbol_map[i])
+			continue;
+		if (folds(s, &s->symbols[i])) {
+			s->symbol_map[i] = s->section_symbol[s->symbols[i].st_shndx];
+			continue;
+		}
 		s->n_locals += i < s->sections[s->symtab].sh_info;
 		s->symbol_map[i] = next++;
 	}
-	return true;
 }
 
 /* The new tables of symbols and of their names. */
@@ -197,11 +227,18 @@ static bool symbols_write(const struct strip *s, struct us_text *symbols, struct
 
 	us_text_put(symbols, &none, sizeof(none));
 	us_text_put(strings, "", 1);
+	for (size_t i = 1; i < s->n_sections; i++) {
+		const Elf64_Sym symbol = { .st_info = ELF64_ST_INFO(STB_LOCAL, STT_SECTION),
+					   .st_shndx = (uint16_t)s->section_map[i] };
+
+		if (s->section_symbol[i])
+			us_text_put(symbols, &symbol, sizeof(symbol));
+	}
 	for (size_t i = 1; i < s->n_symbols; i++) {
 		Elf64_Sym symbol = s->symbols[i];
 		const char *name = name_at(s->strings, symbol.st_name);
 
-		if (!s->symbol_map[i])
+		if (!s->symbol_map[i] || folds(s, &symbol))
 			continue;
 		if (!name)
 			return false;
@@ -234,6 +271,9 @@ static void relocations_write(const struct strip *s, struct us_bytes bytes, stru
 		Elf64_Rela rela;
 
 		memcpy(&rela, bytes.p + at, sizeof(rela));
+		const Elf64_Sym *symbol = &s->symbols[ELF64_R_SYM(rela.r_info)];
+		if (folds(s, symbol))
+			rela.r_addend = (Elf64_Sxword)((uint64_t)rela.r_addend + symbol->st_value);
 		rela.r_info = ELF64_R_INFO((uint64_t)s->symbol_map[ELF64_R_SYM(rela.r_info)],
 					   ELF64_R_TYPE(rela.r_info));
 		us_text_put(out, &rela, sizeof(rela));
@@ -304,8 +344,12 @@ struct us_err *us_module_strip(struct us_bytes file, struct us_blob *ret)
 {
 	_us_text_deinit_ struct us_text out = { 0 };
 	struct strip s = { .in = file };
-	bool cut = strip_open(&s) && symbols_read(&s) && sections_choose(&s) &&
-		   symbols_choose(&s) && strip_write(&s, &out);
+	bool cut = strip_open(&s) && symbols_read(&s) && sections_choose(&s) && symbols_mark(&s);
+
+	if (cut) {
+		symbols_number(&s);
+		cut = strip_write(&s, &out);
+	}
 
 	us_pool_deinit(&s.pool);
 	if (!cut || out.n > file.n)
