@@ -136,6 +136,12 @@ static struct us_err *pack(struct build *b, struct us_blob *cpio)
 }
 
 /* ---- what goes in ---- */
+/* What stands before an absolute path of the machine. */
+static const char *root_of(const struct us_host *host)
+{
+	return strcmp(host->root, "/") ? host->root : "";
+}
+
 static struct us_err *file_note(struct build *b, const char *path, const char *source,
 				struct us_bytes bytes)
 {
@@ -351,7 +357,7 @@ static struct us_err *put_programs(struct build *b)
 	const char *slash = strrchr(b->program, '/');
 	struct us_program_set set = {
 		.pool = b->pool,
-		.root = strcmp(b->host->root, "/") ? b->host->root : "",
+		.root = root_of(b->host),
 		.beside = slash ? us_pool_strndup(b->pool, b->program, (size_t)(slash - b->program))
 				: NULL,
 	};
@@ -478,6 +484,22 @@ static struct us_err *put_recipe(struct build *b)
 			       us_bytes_of(b->out->manifest, strlen(b->out->manifest)));
 }
 
+/* No part of the image, but a change of it makes the image stale. */
+static struct us_err *note_config(struct build *b)
+{
+	_us_blob_deinit_ struct us_blob file = { 0 };
+	const char *path = b->config->path;
+
+	if (!path)
+		return NULL;
+	const char *source =
+		us_pool_format(b->pool, "%s%s", path[0] == '/' ? root_of(b->host) : "", path);
+	if (!source)
+		return us_err_nomem();
+	US_TRY(us_file_map(source, &file));
+	return file_note(b, "", source, us_blob_bytes(&file));
+}
+
 static struct us_err *build(struct build *b)
 {
 	_us_blob_deinit_ struct us_blob cpio = { 0 };
@@ -490,6 +512,7 @@ static struct us_err *build(struct build *b)
 	US_TRY(put_init(b));
 	US_TRY(put_modules(b));
 	US_TRY(put_programs(b));
+	US_TRY(note_config(b));
 	US_TRY(put_recipe(b));
 	US_TRY(us_archive_take(&b->archive, &cpio));
 	return pack(b, &cpio);

@@ -11,14 +11,12 @@
 #include "crash/build-int.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libkmod.h>
 #include <limits.h>
 #include <string.h>
 
-#define FILES_MAX   1024
-#define DEPTH_MAX   32
-#define WEAKDEP_MAX (4u << 20)
+#define FILES_MAX 1024
+#define DEPTH_MAX 32
 
 struct tree {
 	struct kmod_ctx *kmod;
@@ -213,7 +211,7 @@ static struct us_err *tree_open(const struct us_host *host, struct tree *tree)
 	if (access(dep, R_OK) < 0)
 		return us_err_os(errno, "the capture kernel's modules: %s", dep);
 	if (access(weakdep, R_OK) == 0)
-		US_TRY(us_file_read_at(AT_FDCWD, weakdep, WEAKDEP_MAX, &tree->weakdep));
+		US_TRY(us_file_map(weakdep, &tree->weakdep));
 	tree->kmod = kmod_new(tree->dir, configs);
 	if (!tree->kmod)
 		return us_err_nomem();
