@@ -170,7 +170,9 @@ struct us_err *us_out_read(const struct us_out *out, uint64_t at, void *p, size_
 struct us_err *us_out_resize(struct us_out *out, uint64_t bytes) us_must_check;
 /* Zeros in [from, end), where only holes have been: a device has old bytes there. */
 struct us_err *us_out_clear(struct us_out *out, uint64_t from, uint64_t end) us_must_check;
-/* How large it can become, as far as that is known beforehand; UINT64_MAX if it is not. */
+/* The offset that it must end before: of a device, or by the process's limit; UINT64_MAX: none. */
+uint64_t us_out_limit(const struct us_out *out);
+/* How much it can hold, as far as that is known beforehand; UINT64_MAX if it is not. */
 uint64_t us_out_room(const struct us_out *out);
 struct us_err *us_out_sync(const struct us_out *out) us_must_check;
 /* Takes its name; before that it is path_tmp. */

@@ -309,8 +309,8 @@ struct us_err *us_dump_kdump_set(struct us_dump_job *job, struct us_out *outs, s
 		set.v[i].job = job;
 		set.v[i].file.out = &outs[i];
 		set.v[i].file.limit = job->wish->limit ? job->wish->limit : UINT64_MAX;
-		if (outs[i].device_bytes && outs[i].device_bytes < set.v[i].file.limit)
-			set.v[i].file.limit = outs[i].device_bytes;
+		if (us_out_limit(&outs[i]) < set.v[i].file.limit)
+			set.v[i].file.limit = us_out_limit(&outs[i]);
 	}
 	err = run(&set);
 	us_bits_deinit(&set.bits);

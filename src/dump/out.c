@@ -206,19 +206,27 @@ struct us_err *us_out_clear(struct us_out *out, uint64_t from, uint64_t end)
 	return NULL;
 }
 
-uint64_t us_out_room(const struct us_out *out)
+uint64_t us_out_limit(const struct us_out *out)
 {
-	uint64_t room = UINT64_MAX, disk;
-	struct statvfs fs;
 	struct rlimit size;
-	struct stat st;
 
 	if (!out->seekable || out->far)
-		return room;
+		return UINT64_MAX;
 	if (out->device_bytes)
 		return out->device_bytes;
-	if (!getrlimit(RLIMIT_FSIZE, &size) && size.rlim_cur != RLIM_INFINITY)
-		room = size.rlim_cur;
+	if (getrlimit(RLIMIT_FSIZE, &size) || size.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return size.rlim_cur;
+}
+
+uint64_t us_out_room(const struct us_out *out)
+{
+	uint64_t room = us_out_limit(out), disk;
+	struct statvfs fs;
+	struct stat st;
+
+	if (!out->seekable || out->far || out->device_bytes)
+		return room;
 	/* a file system without blocks (in memory) does not say */
 	if (!fstatvfs(out->fd, &fs) && fs.f_blocks && !fstat(out->fd, &st) &&
 	    us_mul(fs.f_bavail, fs.f_frsize, &disk) &&
