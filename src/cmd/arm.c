@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct opts {
-	bool dry_run, early, force, no_probe, accept_small, json, verbose, accept_unknown;
+	bool dry_run, early, force, no_probe, accept_small, json, verbose, accept_unknown, import;
 	const char *host, *config;
 	struct us_opt_list accept;
 };
@@ -39,6 +39,10 @@ static const struct us_option options[] = {
 	    "Go on although facts that decide are not known", accept_unknown),
 	OPT(0, "config", US_OPT_FILE, "FILE", "Another configuration than /etc/understudy.conf",
 	    config),
+	OPT(0, "import", US_OPT_FLAG, NULL,
+	    "First make /etc/understudy.conf from Debian's kdump-tools or Fedora's kdump.conf; with "
+	    "--dry-run only show it",
+	    import),
 	OPT(0, "host", US_OPT_DIR, "DIR", "Judge the machine recorded in DIR", host),
 	OPT('v', "verbose", US_OPT_FLAG, NULL, "List the checks that passed, and each file",
 	    verbose),
@@ -112,10 +116,20 @@ static int run(void *opts, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
+	if (o->import && o->config)
+		return us_cmd_fail(us_err_new(US_ERR_USAGE, "--import and --config exclude each "
+							    "other: it writes the usual file"),
+				   o->json);
 	us_progress_line_init(&line, stderr);
 	err = us_machine_open(o->host, &m);
 	if (!err && !o->dry_run)
 		err = us_machine_may_act(&m);
+	if (!err && o->import)
+		err = us_import_config(&m, o->dry_run);
+	if (!err && o->import && o->dry_run) {
+		us_progress_line_end(&line);
+		return US_EXIT_OK;
+	}
 	if (!err)
 		err = us_arm_prepare(m.host, &wish, &a);
 	us_progress_line_end(&line);

@@ -140,6 +140,9 @@ struct us_err *us_findings_accept(const struct us_opt_list *rules, bool unknown,
 /* All of unload and disarm. host: as for us_machine_open(). */
 int us_unloading_do(const char *host, bool crash, bool json);
 
+/* arm --import; dry_run: the text goes to standard output and nothing is written. */
+struct us_err *us_import_config(struct us_machine *m, bool dry_run) us_must_check;
+
 /* arming.c: what arming found. */
 void us_arming_print(struct us_out *out, const struct us_arming *a, bool dry_run);
 json_object *us_arming_json(const struct us_arming *a, bool dry_run,

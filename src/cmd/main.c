@@ -8,10 +8,25 @@
 #include <string.h>
 
 static const struct us_cmd *const commands[] = {
-	&us_cmd_inspect, &us_cmd_check,    &us_cmd_load,   &us_cmd_exec,    &us_cmd_unload,
-	&us_cmd_status,  &us_cmd_snapshot, &us_cmd_log,    &us_cmd_info,    &us_cmd_verify,
-	&us_cmd_dump,    &us_cmd_convert,  &us_cmd_report, &us_cmd_crashes, &us_cmd_targets,
-	&us_cmd_arm,     &us_cmd_disarm,   &us_cmd_size,   NULL,
+	&us_cmd_inspect,
+	&us_cmd_check,
+	&us_cmd_load,
+	&us_cmd_exec,
+	&us_cmd_unload,
+	&us_cmd_status,
+	&us_cmd_snapshot,
+	&us_cmd_log,
+	&us_cmd_info,
+	&us_cmd_verify,
+	&us_cmd_dump,
+	&us_cmd_convert,
+	&us_cmd_report,
+	&us_cmd_crashes,
+	&us_cmd_targets,
+	&us_cmd_arm,
+	&us_cmd_disarm,
+	&us_cmd_size,
+	NULL,
 };
 
 /* Other programs' names, with other programs' options. */

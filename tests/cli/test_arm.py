@@ -277,6 +277,26 @@ def test_a_policy_holds_for_the_capture_kernel(run, machine, debian):
     assert d["exit"] == 0 and d["release"] == "6.1.0-56-amd64" and "6.1" in json.dumps(d["image"]["files"])
 
 
+def test_debians_configuration_is_imported(run, machine):
+    root = machine()
+    (root / "etc/default").mkdir()
+    (root / "etc/default/kdump-tools").write_text('USE_KDUMP=1\nKDUMP_COREDIR="/var/dumps"\nMAKEDUMP_ARGS="-c -d 17"\nKDUMP_NUM_DUMPS=3\n')
+    r = run("arm", "--import", "--dry-run", host=root)
+    assert r.status == 0 and "target = /var/dumps" in r.out and "level = 17" in r.out and not (root / CONF).exists(), r.text
+    (root / CONF).write_text("# only a comment\n\n")
+    r = run("arm", "--import", host=root)
+    assert r.status == 0 and len(loads(r)) == 1 and "/var/dumps: written to" in r.text, r.text
+    assert "max-crashes = 3" in (root / CONF).read_text()
+    r = run("arm", "--import", host=root)
+    assert r.status == 2 and "has settings already" in r.text and not r.acts
+
+
+def test_nothing_to_import_is_said(run, machine):
+    root = machine()
+    r = run("arm", "--import", host=root)
+    assert r.status == 3 and not r.acts and not (root / CONF).exists(), r.text
+
+
 # ---- status -------------------------------------------------------------------------------------------
 
 def test_status_of_an_armed_machine(run, machine):
