@@ -586,7 +586,7 @@ static struct us_err *begin(struct run *r, int argc, char **argv)
 		struct us_place *place = &r->places.v[i];
 		bool copies = !strcmp(r->verb, "recover");
 
-		us_place_open(&r->places, place, copies ? 0 : ASK_S);
+		us_place_open(place, copies ? 0 : ASK_S);
 		us_place_list(&r->places, place);
 	}
 	return NULL;

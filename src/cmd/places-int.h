@@ -25,7 +25,7 @@ struct us_err *us_places_find(int root_fd, const char *path, const char *words,
 			      struct us_places *ret) us_must_check;
 /* Open one within seconds (0: any time). A directory that is not there is not made: then target and
  * problem stay NULL. */
-void us_place_open(struct us_places *places, struct us_place *place, unsigned int seconds);
+void us_place_open(struct us_place *place, unsigned int seconds);
 void us_place_list(struct us_places *places, struct us_place *place);
 void us_places_deinit(struct us_places *places);
 #define _us_places_deinit_ __attribute__((cleanup(us_places_deinit)))

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The configured targets on this machine, as far as they can be reached without changing anything:
- * a directory that is not there is not made, an NFS export is looked for among the mounts
- * (proc(5): /proc/self/mounts). And what a saved crash's files say about how it went, in words.
+ * The configured targets on this machine, opened without changing anything: a directory that is not
+ * there is not made. And what a saved crash's files say about how it went, in words.
  */
 #include "cmd/places-int.h"
 
@@ -10,7 +9,6 @@
 #include "base/text.h"
 
 #include <errno.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,46 +52,14 @@ static uint64_t deadline(unsigned int seconds)
 	return ((uint64_t)t.tv_sec + seconds) * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Where an export is mounted; US_ERR_NOT_FOUND says how it could be. */
-static struct us_err *nfs_mount(struct us_places *places, const struct us_target_spec *spec,
-				const char **ret)
-{
-	const char *open_bracket = strchr(spec->host, ':') ? "[" : "",
-		   *close = *open_bracket ? "]" : "";
-	const char *source = us_pool_format(&places->pool, "%s%s%s:%s", open_bracket, spec->host,
-					    close, spec->share);
-	FILE *f = setmntent("/proc/self/mounts", "re");
-	const struct mntent *m;
-	const char *at = NULL;
-
-	if (!f || !source) {
-		if (f)
-			endmntent(f);
-		return source ? us_err_os(errno, "opening /proc/self/mounts") : us_err_nomem();
-	}
-	while (!at && (m = getmntent(f)))
-		if (!strncmp(m->mnt_type, "nfs", 3) && !strcmp(m->mnt_fsname, source))
-			at = us_pool_strdup(&places->pool, m->mnt_dir);
-	endmntent(f);
-	if (!at)
-		return us_err_new(US_ERR_NOT_FOUND, "it is not mounted here: mount -t nfs %s /mnt",
-				  source);
-	*ret = at;
-	return NULL;
-}
-
-void us_place_open(struct us_places *places, struct us_place *place, unsigned int seconds)
+void us_place_open(struct us_place *place, unsigned int seconds)
 {
 	const struct us_target_spec *spec = place->spec;
-	const char *root = "";
 	struct stat st;
 
 	if (spec->kind == US_TARGET_DIR && stat(spec->path, &st) && errno == ENOENT)
 		return;
-	if (spec->kind == US_TARGET_NFS)
-		place->problem = nfs_mount(places, spec, &root);
-	if (!place->problem)
-		place->problem = us_target_open(spec, root, deadline(seconds), &place->target);
+	place->problem = us_target_open(spec, "", deadline(seconds), &place->target);
 }
 
 void us_place_list(struct us_places *places, struct us_place *place)

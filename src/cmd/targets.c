@@ -145,11 +145,12 @@ static struct us_err *try_it(struct run *r, struct us_place *place, struct judge
 {
 	struct us_err *err;
 
-	if (place->spec->kind == US_TARGET_DIR) /* as arming does, it makes the directory */
+	if (place->spec->kind == US_TARGET_DIR) { /* as arming does, it makes the directory */
 		err = us_target_open(place->spec, "", 0, &place->target);
-	else
-		us_place_open(&r->places, place, place->spec->budget_s),
-			err = us_steal(&place->problem);
+	} else {
+		us_place_open(place, place->spec->budget_s);
+		err = us_steal(&place->problem);
+	}
 	if (!err)
 		err = us_target_probe(place->target, PROBE_BYTES, &j->probe);
 	if (err && err->code == US_ERR_NOMEM)

@@ -90,10 +90,10 @@ def test_a_directory_that_is_not_there_is_not_made(crashes):
 def test_what_cannot_be_asked_is_named(crashes):
     (crashes.folder / "file").write_text("no directory")
     save(crashes.folder / "a", A, log="x\n")
-    r = crashes(config="target = {}/file\ntarget = nfs://nowhere.invalid/export\ntarget = {}/a\n")
+    r = crashes(config="target = {}/file\ntarget = nfs://127.0.0.1:1/export\ntarget = {}/a\n")
     assert r.status == 3
-    assert "cannot be asked" in r.text and "Not a directory" in r.text and "mount -t nfs nowhere.invalid:/export" in r.text
-    assert A in r.text
+    assert "cannot be asked" in r.text and "Not a directory" in r.text
+    assert "nfs://127.0.0.1:1/export It cannot be asked" in r.text and A in r.text
     d = as_json(crashes("--json", config="target = {}/file\ntarget = {}/a\n"))
     assert d["exit"] == 3 and d["targets"][0]["problem"] and d["targets"][1]["problem"] is None
 

@@ -99,6 +99,17 @@ def test_systemd_takes_the_units(installed, tmp_path):
     assert run.returncode == 0 and not told, run.stderr
 
 
+def test_each_command_that_a_unit_runs_is_one_of_ours(installed, understudy):
+    commands = understudy("--help").out
+    for unit in installed.rglob("understudy*.service"):
+        for words in re.findall(r"^Exec\w+=\S*/understudy (.*)$", unit.read_text(), re.M):
+            name, *options = words.split()
+            assert re.search(rf"^  {name} ", commands, re.M), f"{unit.name}: {words}"
+            offered = understudy(name, "--help").out
+            for option in options:
+                assert re.search(rf"{option}\b", offered), f"{unit.name}: {words}"
+
+
 def test_the_early_unit_comes_before_the_network_and_after_the_disks(installed):
     text = one(installed, "understudy-arm.service").read_text()
     assert "DefaultDependencies=no" in text
