@@ -273,6 +273,10 @@ struct us_kdump_layout {
 #define US_SUM_NOTE_NAME "UNDERSTUDY"
 #define US_SUM_NOTE_TYPE 0x55530001u
 #define US_SUM_NOTE_SIZE 16 /* version, algorithm (1 = XXH64), checksum of the file */
+/* Programs that filter or join our files keep the notes and have other pages. So it counts only with
+ * this mark, behind what the header defines of its first block. */
+#define US_HEAD_MARK      512
+#define US_HEAD_MARK_TEXT "XXH64-US" /* 8 bytes */
 struct us_head {
 	struct us_blob bytes; /* all blocks before the first bitmap */
 	size_t file_sum_at;   /* where its own checksum stands; counted as zero in it */

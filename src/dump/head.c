@@ -19,13 +19,22 @@ static uint64_t up(uint64_t v, uint64_t align)
 	return (v + align - 1) / align * align;
 }
 
+static bool has_mark(const struct us_vmcore *core)
+{
+	uint8_t mark[8] = { 0 };
+	_us_err_free_ struct us_err *err =
+		us_vmcore_read_file(core, 0, US_HEAD_MARK, mark, sizeof(mark));
+
+	return !err && memcmp(mark, US_HEAD_MARK_TEXT, sizeof(mark)) == 0;
+}
+
 const struct us_vmcore_note *us_sum_note(const struct us_vmcore *core)
 {
 	for (size_t i = 0; i < core->n_notes; i++) {
 		const struct us_vmcore_note *n = &core->notes[i];
 
 		if (n->type == US_SUM_NOTE_TYPE && !strcmp(n->name, US_SUM_NOTE_NAME) &&
-		    n->desc.n == US_SUM_NOTE_SIZE)
+		    n->desc.n == US_SUM_NOTE_SIZE && has_mark(core))
 			return n;
 	}
 	return NULL;
@@ -129,6 +138,7 @@ static void put_header(uint8_t *p, const struct us_vmcore *core, const struct us
 	us_put_le32(p + 436, (uint32_t)at->bitmap_blocks);
 	us_put_le32(p + 440, at->max_pfn > UINT32_MAX ? UINT32_MAX : (uint32_t)at->max_pfn);
 	us_put_le32(p + 460, cpus ? cpus : 1); /* crash refuses 0 */
+	memcpy(p + US_HEAD_MARK, US_HEAD_MARK_TEXT, 8);
 }
 
 static uint64_t phys_base(const struct us_vmcore *core)

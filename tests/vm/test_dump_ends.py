@@ -159,6 +159,7 @@ def test_makedumpfile_reads_ours(understudy, raw, tmp_path):
     quiet = [theirs, "--message-level", "4"]
     subprocess.run([*quiet, "-c", "-d", "31", ours, again], check=True, capture_output=True)
     assert 0 < right_pages(raw, again, 3000, 2) < 3000
+    subprocess.run([understudy, "verify", again], check=True, capture_output=True)  # our checksums are not its own
     for source in (raw.file.name, ours):
         log = tmp_path / ("log-" + str(source)[-4:])
         subprocess.run([*quiet, "-f", "--dump-dmesg", source, log], check=True, capture_output=True)
@@ -169,6 +170,7 @@ def test_makedumpfile_reads_ours(understudy, raw, tmp_path):
     drop_in.symlink_to(understudy)
     subprocess.run([drop_in, "-l", "-d", "31", "--split", raw.file.name, *parts], check=True, capture_output=True)
     subprocess.run([*quiet, "--reassemble", *parts, joined], check=True, capture_output=True)
+    subprocess.run([understudy, "verify", joined], check=True, capture_output=True)
     whole = tmp_path / "whole"
     assert dump(understudy, raw, whole, "--level", "31").wait() == 0
     assert right_pages(raw, joined, 3000, 3) == right_pages(raw, whole, 3000, 3)
