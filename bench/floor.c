@@ -148,7 +148,7 @@ static struct us_err *measure(char **words, size_t turns)
 	struct us_layout *layout;
 	struct us_vmcore_reader *reader;
 	struct us_page_map map;
-	static struct bare bare;
+	_us_free_ struct bare *bare = calloc(1, sizeof(*bare));
 	double codec_ms[TURNS_MAX], array_ms[TURNS_MAX];
 	size_t pages = 0, packed = 0, codec = 0;
 	uint64_t sum = 0;
@@ -158,9 +158,11 @@ static struct us_err *measure(char **words, size_t turns)
 		codec++;
 	if (codec == us_array_size(codecs))
 		return us_err_new(US_ERR_USAGE, "no codec %s", words[1]);
-	bare.zlib = libdeflate_alloc_compressor(1);
-	bare.zstd = ZSTD_createCCtx();
-	if (!bare.zlib || !bare.zstd || lzo_init() != LZO_E_OK)
+	if (!bare)
+		return us_err_nomem();
+	bare->zlib = libdeflate_alloc_compressor(1);
+	bare->zstd = ZSTD_createCCtx();
+	if (!bare->zlib || !bare->zstd || lzo_init() != LZO_E_OK)
 		return us_err_nomem();
 	US_TRY(us_vmcore_open(&paths[0], 1, &core));
 	US_TRY(us_vmcore_open(&paths[1], 1, &dump));
@@ -173,7 +175,7 @@ static struct us_err *measure(char **words, size_t turns)
 
 		packed = 0;
 		for (size_t i = 0; i < pages; i++) {
-			size_t n = codecs[codec].pack(&bare, all + i * core->page_bytes,
+			size_t n = codecs[codec].pack(bare, all + i * core->page_bytes,
 						      core->page_bytes);
 
 			packed += n && n < core->page_bytes ? n : core->page_bytes;
