@@ -287,7 +287,8 @@ static void add_stacks(struct finder *f)
 enum { PCPU_BASE, PCPU_OFFSETS, PCPU_PAGES, PCPU_UNITS, POISONED, SYMBOLS };
 
 /* The units of the first per-CPU chunk (Linux 6.12 mm/percpu.c): what the kernel is built with and
- * the first of what it asks for later; a unit's unused end was given back. v: the variables. */
+ * the first of what it asks for later; a unit's unused end was given back. v: the variables.
+ * Later chunks are vmalloc memory: pages without a mapping or a type, which are kept anyway. */
 static void add_per_cpu(struct finder *f, const uint64_t v[SYMBOLS])
 {
 	uint64_t pages = v[PCPU_PAGES] & UINT32_MAX, units = v[PCPU_UNITS] & UINT32_MAX;
