@@ -198,6 +198,27 @@ static struct us_err *find_name(struct run *r, const char *name, const char **re
 	return NULL;
 }
 
+/* What else the capture had to say: all lines that are not shown in another way. */
+static void show_notes(struct run *r, const struct us_capture_state *state)
+{
+	static const char *const shown[] = { "crash",  "host",  "armed",       "capture",
+					     "target", "where", "dump_bytes",  "dump_pages",
+					     "result", "panic", "memory_total" };
+	bool first = true;
+
+	for (size_t i = 0; i < state->n; i++) {
+		size_t k = 0;
+
+		while (k < us_array_size(shown) && strcmp(shown[k], state->keys[i]))
+			k++;
+		if (k < us_array_size(shown))
+			continue;
+		us_out_row(&r->out, first ? "Noted" : "", "%s: %s", state->keys[i],
+			   state->values[i]);
+		first = false;
+	}
+}
+
 static void show_stages(struct run *r, const struct us_capture_state *state)
 {
 	uint64_t used = 0, total = 0;
@@ -219,8 +240,7 @@ static void show_stages(struct run *r, const struct us_capture_state *state)
 	if (used && text && us_text_u64(text, 10, &total))
 		us_out_row(&r->out, "Memory", "at most %s of %s in use", us_text_size(used, a),
 			   us_text_size(total, b));
-	for (size_t i = 0; (text = us_capture_state_text(state, "abandoned", i)); i++)
-		us_out_row(&r->out, i ? "" : "Abandoned", "%s", text);
+	show_notes(r, state);
 }
 
 static void json_stages(json_object *obj, const struct us_capture_state *state)
@@ -375,6 +395,8 @@ static struct us_err *show(struct run *r, const char *name)
 	us_out_row(&r->out, "When", "%s", us_crash_time(crash, time, &release));
 	us_out_row(&r->out, "Kernel", "%s", release);
 	us_out_row(&r->out, "Saved", "%s", told.words);
+	if (us_capture_state_text(&told.state, "panic", 0))
+		us_out_row(&r->out, "Panic", "%s", us_capture_state_text(&told.state, "panic", 0));
 	show_places(r, crash);
 	show_stages(r, &told.state);
 	return show_log(r, place, crash, (size_t)lines);

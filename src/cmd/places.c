@@ -121,39 +121,56 @@ static const char *by_files(const struct us_saved *saved)
 			      : "nothing but its name: the capture was cut off";
 }
 
-static const char *by_result(struct us_pool *pool, const char *result)
+static const char *by_result(struct us_pool *pool, const struct us_saved *saved,
+			     const struct us_capture_state *state, const char *result)
 {
 	static const struct {
 		const char *result, *words;
+		bool dump;
 	} known[] = {
-		{ "saved", "the dump is whole" },
-		{ "partial", "a partial dump" },
-		{ "log", "the kernel log only" },
-		{ "nothing", "nothing was saved" },
+		{ "saved", "the dump is whole", true },
+		{ "partial", "a partial dump", true },
+		{ "log", "the kernel log only", false },
+		{ "nothing", "nothing was saved", false },
 	};
-	const char *details = strchr(result, ' ');
+	const char *details = strchr(result, ' '),
+		   *where = us_capture_state_text(state, "where", 0);
 	size_t n = strcspn(result, " ");
 
-	for (size_t i = 0; i < us_array_size(known); i++)
-		if (strlen(known[i].result) == n && !strncmp(known[i].result, result, n))
-			return us_pool_format(pool, "%s%s%s", known[i].words, details ? ":" : "",
-					      details ? details : "");
+	for (size_t i = 0; i < us_array_size(known); i++) {
+		if (strlen(known[i].result) != n || strncmp(known[i].result, result, n))
+			continue;
+		if (known[i].dump && !saved->has_dump && !saved->incomplete)
+			return us_pool_format(pool, "the kernel log; %s in %s", known[i].words,
+					      where ? where : "another target");
+		return us_pool_format(pool, "%s%s%s", known[i].words, details ? ":" : "",
+				      details ? details : "");
+	}
 	return us_pool_format(pool, "it says: %s", result);
 }
 
-/* The stage in which it was cut off: the last that was begun and did not end. */
-static const char *cut_off(struct us_pool *pool, const struct us_saved *saved,
-			   const struct us_capture_state *state)
+/* What was told last before it was cut off: a stage that was begun and did not end. NULL: none. */
+static const char *cut_off(const struct us_capture_state *state)
 {
 	for (size_t i = state->n_stages; i--;)
 		if (state->stages[i].end_ms == UINT64_MAX)
-			return us_pool_format(pool, "%s: cut off in the stage \"%s\"",
-					      saved->has_dump     ? "a dump"
-					      : saved->incomplete ? "an incomplete dump"
-					      : saved->has_log    ? "the kernel log"
-								  : "nothing",
-					      state->stages[i].name);
-	return by_files(saved);
+			return state->stages[i].name;
+	return NULL;
+}
+
+static const char *words_of(struct us_pool *pool, const struct us_saved *saved,
+			    const struct us_capture_state *state, const char *result)
+{
+	const char *stage = cut_off(state);
+
+	if (stage)
+		return us_pool_format(pool, "%s: the capture was cut off; it last told of \"%s\"",
+				      saved->has_dump     ? "a dump"
+				      : saved->incomplete ? "an incomplete dump"
+				      : saved->has_log    ? "the kernel log"
+							  : "nothing",
+				      stage);
+	return result ? by_result(pool, saved, state, result) : by_files(saved);
 }
 
 struct us_err *us_crash_tell(struct us_places *places, const struct us_place *place,
@@ -176,12 +193,11 @@ struct us_err *us_crash_tell(struct us_places *places, const struct us_place *pl
 	}
 	US_TRY(us_capture_state_parse(us_blob_bytes(&text), &told.state));
 	result = us_capture_state_text(&told.state, "result", 0);
-	if (result) {
+	if (cut_off(&told.state)) /* what it says is what it had by then */
+		result = NULL;
+	if (result)
 		told.result = us_pool_strndup(&places->pool, result, strcspn(result, " "));
-		told.words = by_result(&places->pool, result);
-	} else {
-		told.words = cut_off(&places->pool, saved, &told.state);
-	}
+	told.words = words_of(&places->pool, saved, &told.state, result);
 	if (!told.words || (result && !told.result)) {
 		us_told_deinit(&told);
 		return us_err_nomem();

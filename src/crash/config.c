@@ -194,7 +194,7 @@ static const struct key keys[] = {
 	  0,
 	  UINT64_MAX },
 	{ { "pre", "PROGRAM", "",
-	    "A program that the capture kernel runs before anything is saved" },
+	    "A program that the capture kernel runs when the log is saved, before the dump" },
 	  TEXT,
 	  FIELD(pre),
 	  .refuse = no_path },

@@ -63,7 +63,7 @@ def test_a_list_says_how_each_went(crashes):
     assert names == [A, B, C]
     assert f"{A}: an incomplete dump: the capture was cut off" in r.text
     assert f"{B}: the dump is whole" in r.text
-    assert f'{C}: the kernel log: cut off in the stage "the log"' in r.text
+    assert f'{C}: the kernel log: the capture was cut off; it last told of "the log"' in r.text
     assert "lost+found" not in r.text
     d = as_json(crashes("list", "--json"))
     first, second, third = d["targets"][0]["crashes"]
@@ -73,11 +73,23 @@ def test_a_list_says_how_each_went(crashes):
     assert third["dump"] is None
 
 
+def test_a_capture_that_was_cut_off_is_not_believed(crashes):
+    """What state.txt says is what the capture had when it wrote it: here before the dump."""
+    save(crashes.folder / "a", A, state="stage=1 5 core\nstage=5 - log to target 0\nresult=nothing\n", log="x\n", incomplete=b"x")
+    [saved] = as_json(crashes("--json"))["targets"][0]["crashes"]
+    assert saved["result"] is None and saved["says"].startswith("an incomplete dump: the capture was cut off")
+
+
+def test_a_target_with_the_log_alone_says_where_the_dump_is(crashes):
+    save(crashes.folder / "a", A, state="target=/b\nwhere=/b/x/dump\nresult=saved\n", log="x\n")
+    assert as_json(crashes("--json"))["targets"][0]["crashes"][0]["says"] == "the kernel log; the dump is whole in /b/x/dump"
+
+
 @pytest.mark.parametrize("result, says", [
     ("saved", "the dump is whole"), ("partial no space left", "a partial dump: no space left"), ("log", "the kernel log only"),
     ("nothing", "nothing was saved"), ("gibberish", "it says: gibberish")])
 def test_a_result_is_told_in_words(crashes, result, says):
-    save(crashes.folder / "a", A, state=f"result={result}\n")
+    save(crashes.folder / "a", A, state=f"result={result}\n", dump=b"x")
     assert as_json(crashes("--json"))["targets"][0]["crashes"][0]["says"] == says
 
 
@@ -112,7 +124,7 @@ def test_show_tells_all_of_one(crashes, name):
     r = crashes("show", name)
     assert r.status == 0, r.text
     for words in ("2026-02-03 04:05:06 UTC", "6.12.0", "the dump is whole", f"{crashes.folder}/a/{B}/dump", "modules: 490 ms",
-                  "writing the dump: 9000 ms", "at most 20 MiB of 72 MiB", "nvme.ko: it took too long", "one", "two"):
+                  "writing the dump: 9000 ms", "at most 20 MiB of 72 MiB", "abandoned: nvme.ko: it took too long", "one", "two"):
         assert words in r.text, words
     d = as_json(crashes("show", name, "--json"))
     assert d["log"] == ["one", "two"] and [s["stage"] for s in d["stages"]] == ["modules", "writing the dump"]
