@@ -51,6 +51,15 @@ def module_tree(kernel, names):
     return files
 
 
+def known(kernel, module):
+    """Does the kernel have it as a module or built in? Faster variants of a cipher are not everywhere."""
+    try:
+        kernel.modules([module])
+    except lab.LabError:
+        return False
+    return True
+
+
 def boot_files(kernel):
     return {f"/boot/vmlinuz-{kernel.release}": kernel.vmlinuz, f"/boot/config-{kernel.release}": kernel.config}
 
@@ -164,6 +173,7 @@ class Machine:
 
     def boot(self, steps, append="", timeout=SECONDS, files=None, **more):
         modules = tuple(dict.fromkeys(("virtio_pci", *self.layout.modules, *(("virtio_net",) if self.layout.net else ()))))
+        modules = tuple(m for m in modules if known(self.kernel, m))
         words = f"crashkernel={self.reserve} {append}" if self.reserve else append
         options = {"memory": self.memory, "cpus": self.cpus, "qemu": self.qemu() + list(more.pop("qemu", ()))} | more
         return self.vm.boot(self.kernel, [steps], modules=modules, files=self.files() | (files or {}), append=words, timeout=timeout,
