@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import vm as lab
 
-LIBEXEC = "/usr/libexec/understudy"
+LIBEXEC = "/usr/local/libexec/understudy"
 INDEXES = ("modules.dep", "modules.dep.bin", "modules.alias", "modules.alias.bin", "modules.softdep", "modules.symbols",
            "modules.symbols.bin", "modules.builtin", "modules.builtin.bin", "modules.builtin.alias.bin", "modules.builtin.modinfo",
            "modules.order", "modules.devname")
