@@ -204,10 +204,10 @@ class Machine:
 
 
 def saved(result):
-    """The saved crashes as `understudy crashes --json` lists them."""
+    """The saved crashes of all targets as `understudy crashes --json` lists them."""
     step = result.step("crashes")
     assert step.rc == 0, step.out + step.err
-    return json.loads(step.out)
+    return [crash for target in json.loads(step.out)["targets"] for crash in target["crashes"]]
 
 
 def told(result):
@@ -228,6 +228,6 @@ def check_dump(understudy, core, kernel, panic="sysrq triggered crash", top=r"sy
               "print(p['UTS_RELEASE'].string_().decode())", core)
     assert out.strip() == kernel.release
     report = json.loads(run(understudy, "report", core, "--json"))
-    assert panic in json.dumps(report["panic"]), report["panic"]
-    assert re.search(top, json.dumps(report)), report
+    assert report["crash"]["panic"] == panic, report["crash"]
+    assert re.search(top, report["crash"]["trace"][0] + report["signature"]), report["crash"]
     return report
