@@ -2,10 +2,12 @@
 /* The program's door: which name it was called by, which command was asked for. */
 #include "cmd/cmd-int.h"
 #include "cmd/supported-int.h"
+#include "rehearse/rehearse.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct us_cmd *const commands[] = {
 	&us_cmd_inspect,
@@ -26,6 +28,7 @@ static const struct us_cmd *const commands[] = {
 	&us_cmd_arm,
 	&us_cmd_disarm,
 	&us_cmd_size,
+	&us_cmd_rehearse,
 	NULL,
 };
 
@@ -149,6 +152,8 @@ int main(int argc, char **argv)
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash ? slash + 1 : argc ? argv[0] : "";
 
+	if (getpid() == 1 && !strcmp(name, "init"))
+		us_rehearse_guest(); /* in a machine that rehearse has started */
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(2), as a full disk is */
 	for (size_t i = 0; i < us_array_size(dropins); i++)
 		if (!strcmp(name, dropins[i].cmd->name))

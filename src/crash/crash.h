@@ -128,4 +128,13 @@ void us_capture_image_free(struct us_capture_image *image);
 struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest,
 				 struct us_pool *pool, const char *const **ret) us_must_check;
 
+/* ---- initrd.c: any other initrd, as cpio, not packed ---- */
+struct us_crash_initrd_part {
+	const char *path;   /* in it */
+	const char *source; /* a file of this machine; NULL: bytes */
+	struct us_bytes bytes;
+	bool program; /* source with its interpreter and all its libraries */
+};
+struct us_err *us_crash_initrd_make(const struct us_crash_initrd_part *parts, size_t n,
+				    struct us_blob *ret) us_must_check;
 #endif

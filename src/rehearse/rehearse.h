@@ -71,13 +71,16 @@ struct us_err *us_rehearse_find_size(const struct us_host *host, const struct us
 struct us_err *us_rehearsal_note(const struct us_host *host, const struct us_arming *arming,
 				 const struct us_rehearsal *rehearsal) us_must_check;
 
+/* PID 1 of the machines that a rehearsal starts: never returns. */
+_Noreturn void us_rehearse_guest(void);
+
 struct us_live_part {
 	const char *what, *result;
 	enum us_tri ok;
 };
-/* Modules resolve for this kernel and can be loaded (dry), targets are reachable with the same
- * credentials, write, fsync, rename, read back; the predicted size against free space. */
-struct us_err *us_rehearse_live(struct us_host *host, const struct us_arming *arming,
+/* From an arming that has tried its targets (no_probe and dry_run false): modules are there and at
+ * work, targets take, keep and give back; the predicted size against free space. */
+struct us_err *us_rehearse_live(const struct us_host *host, const struct us_arming *arming,
 				struct us_pool *pool, const struct us_live_part **ret,
 				size_t *ret_n) us_must_check;
 

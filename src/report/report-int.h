@@ -29,14 +29,6 @@ void us_memory_picture_inline(FILE *f, const struct us_memory_picture *picture, 
 /* When each of the last lines of a log was said, by how grave it is. */
 void us_log_picture_inline(FILE *f, const struct us_story *story);
 
-/* A page that needs nothing beside it: up to the beginning of its body, and its end; and a text
- * within it. */
-void us_html_open(FILE *f, const char *title);
-void us_html_close(FILE *f);
-void us_html_text(FILE *f, const char *s);
-/* A row of two cells: <tr><th>label<td>text. Nothing for a NULL or empty text. */
-void us_html_row(FILE *f, const char *label, const char *fmt, ...) us_printf(3, 4);
-
 /* "2026-01-02 03:04:05 UTC" in buf, "" if it is no time. */
 #define US_TIME_MAX 48
 const char *us_time_words(uint64_t seconds, char *buf);
@@ -55,7 +47,6 @@ bool us_story_cpu(const struct us_story *story, size_t nth, struct us_cpu *ret,
 bool us_core_by_qemu(const struct us_vmcore *core);
 uint64_t us_core_memory(const struct us_vmcore *core);
 
-void us_json_timeline(json_object *obj, const struct us_timeline *timeline);
 
 extern const enum us_page_class us_class_order[US_CLASS_COUNT];
 const char *us_class_words(enum us_page_class class); /* "page cache" */

@@ -157,6 +157,16 @@ struct us_timeline {
 struct us_err *us_picture_timeline(FILE *f, const struct us_timeline *timeline, bool page)
 	us_must_check;
 
+/* A page that needs nothing beside it: up to the beginning of its body, and its end; and a text
+ * within it. */
+void us_html_open(FILE *f, const char *title);
+void us_html_close(FILE *f);
+void us_html_text(FILE *f, const char *s);
+/* A row of two cells: <tr><th>label<td>text. Nothing for a NULL or empty text. */
+void us_html_row(FILE *f, const char *label, const char *fmt, ...) us_printf(3, 4);
+void us_json_timeline(json_object *obj, const struct us_timeline *timeline);
+void us_json_add_str(json_object *list, const char *s);
+
 /* ---- a crash, told (crash-text.c: words only, it needs neither JSON nor a dump) ---- */
 struct us_crash_words {
 	struct us_pool pool;

@@ -1,0 +1,747 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A rehearsal: two runs of QEMU on one scratch disk. In the first the running kernel loads the
+ * capture kernel and is brought down, and the capture image does its work; in the second the
+ * capture kernel starts again with /init of guest.c, which verifies what is on the disk. What
+ * happened is put together from what both said. On this machine nothing is loaded and nothing
+ * crashes.
+ */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "rehearse/rehearse-int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define MIB          UINT64_C(0x100000)
+#define MEMORY_USUAL (1024 * MIB)
+#define SECONDS_KVM  180
+#define SECONDS_TCG  600
+#define SILENT_S     25 /* with KVM, until the first kernel must have said something */
+#define TAIL_LINES   25
+#define WORDS_MAX    24
+#define SIZE_STEP    (4 * MIB)
+#define OUT_BYTES    (UINT64_C(64) << 30) /* sparse */
+
+struct play {
+	const struct us_host *host;
+	const struct us_arming *arming;
+	const struct us_rehearse_wish *wish;
+	struct us_rehearsal *r;
+	struct us_stage *stage;
+	struct us_pool *pool;
+	const char *dir, *qemu;
+	bool quick; /* only whether it is saved: nobody looks at the disk */
+	/* what the lines have told */
+	const char *loaded, *failed, *result, *at; /* at: the stage that was last */
+	const char *died;                          /* of the capture kernel */
+	bool crashed, captured;
+	uint64_t least_kb;
+};
+
+/* ---- files ---- */
+
+static const char *in_dir(struct play *p, const char *name)
+{
+	return us_pool_format(p->pool, "%s/%s", p->dir, name);
+}
+
+static struct us_err *make_dir(struct play *p)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *made;
+
+	if (p->wish->keep_dir) {
+		if (mkdir(p->wish->keep_dir, 0700) && errno != EEXIST)
+			return us_err_os(errno, "making %s", p->wish->keep_dir);
+		p->dir = p->wish->keep_dir;
+		return NULL;
+	}
+	made = us_pool_format(p->pool, "%s/understudy-rehearse-XXXXXX",
+			      tmp && *tmp ? tmp : "/var/tmp");
+	if (!made)
+		return us_err_nomem();
+	if (!mkdtemp(made))
+		return us_err_os(errno, "making a folder in %s", tmp && *tmp ? tmp : "/var/tmp");
+	p->dir = made;
+	return NULL;
+}
+
+static const char *const names[] = { "disk.img",      "out.img",       "first.cpio", "look.cpio",
+				     "crash.console", "crash.answers", "crash.qemu", "look.console",
+				     "look.answers",  "look.qemu" };
+
+static void remove_dir(struct play *p)
+{
+	for (size_t i = 0; p->dir && i < us_array_size(names); i++) {
+		const char *path = in_dir(p, names[i]);
+
+		if (path)
+			unlink(path);
+	}
+	if (p->dir)
+		rmdir(p->dir);
+}
+
+/* What is kept: the consoles, the dump, and the disk. */
+static void tidy_dir(struct play *p)
+{
+	static const char *const gone[] = { "first.cpio", "look.cpio" };
+
+	for (size_t i = 0; i < us_array_size(gone); i++) {
+		const char *path = in_dir(p, gone[i]);
+
+		if (path)
+			unlink(path);
+	}
+}
+
+/* ---- what the machines say ---- */
+
+static const char *behind(const char *line, const char *prefix)
+{
+	const char *found = strstr(line, prefix);
+
+	return found ? found + strlen(prefix) : NULL;
+}
+
+static void take_stage(struct play *p, const char *words)
+{
+	const char *end = strstr(words, " at "), *memory = behind(words, "MemAvailable ");
+	uint64_t kb = memory ? strtoull(memory, NULL, 10) : 0;
+
+	p->captured = true;
+	if (end)
+		p->at = us_pool_strndup(p->pool, words, (size_t)(end - words));
+	if (kb && kb < p->least_kb)
+		p->least_kb = kb;
+	us_progress_at(p->wish->progress, p->at ? p->at : "capture", 0, 0);
+}
+
+static void take_console(struct play *p, const char *line)
+{
+	static const char *const deaths[] = { "Kernel panic - not syncing: ", "Out of memory: ",
+					      "Out of memory and no killable processes",
+					      "invoked oom-killer" };
+	const char *stage = behind(line, "understudy: stage ");
+	const char *result = behind(line, "understudy: result ");
+
+	if (stage)
+		take_stage(p, stage);
+	else if (result)
+		p->result = us_pool_strdup(p->pool, result);
+	/* words of the crashed kernel itself stand before the capture kernel's first ones */
+	if (!strncmp(line, "[    0.000000] Linux version", 28) && p->crashed)
+		p->died = NULL;
+	for (size_t i = 0; p->crashed && !p->died && i < us_array_size(deaths); i++)
+		if (strstr(line, deaths[i]))
+			p->died = us_pool_strdup(p->pool, strstr(line, deaths[i]));
+}
+
+static bool take_line(void *data, const char *line, bool answer)
+{
+	struct play *p = data;
+	const char *value = answer ? strchr(line, '=') : NULL;
+
+	if (!answer) {
+		take_console(p, line);
+		return false;
+	}
+	if (!strncmp(line, "loaded=", 7))
+		p->loaded = us_pool_strdup(p->pool, value + 1);
+	if (!strncmp(line, "failed=", 7))
+		p->failed = us_pool_strdup(p->pool, value + 1);
+	if (strncmp(line, "crash=", 6))
+		return false;
+	p->crashed = true;
+	us_progress_at(p->wish->progress, "crash", 0, 0);
+	return p->wish->kind == US_CRASH_LOCKUP;
+}
+
+/* ---- the two runs ---- */
+
+static const char *order_of(struct play *p, const char *role)
+{
+	return us_pool_format(p->pool, "role=%s\nkind=%s\ncall=%s\ncmdline=%s\n", role,
+			      us_crash_kind_name(p->wish->kind), p->arming->config->call,
+			      p->stage->cmdline);
+}
+
+static struct us_err *init_part(struct play *p, struct us_crash_initrd_part *ret)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return us_err_os(errno, "/proc/self/exe");
+	*ret = (struct us_crash_initrd_part){ .path = "/init",
+					      .source = us_pool_strndup(p->pool, self, (size_t)n),
+					      .program = true };
+	return ret->source ? NULL : us_err_nomem();
+}
+
+static struct us_err *write_file(const char *path, struct us_bytes a, struct us_bytes b)
+{
+	_us_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return us_err_os(errno, "creating %s", path);
+	US_TRY(us_file_write_all(fd, a, path));
+	return us_file_write_all(fd, b, path);
+}
+
+/* A cpio archive may follow a packed one at a multiple of four bytes. */
+static struct us_bytes padding(struct us_bytes b)
+{
+	static const uint8_t zeros[4];
+
+	return us_bytes_of(zeros, -b.n & 3);
+}
+
+static struct us_err *first_initrd(struct play *p, const char *path)
+{
+	_us_blob_deinit_ struct us_blob cpio = { 0 }, trap = { 0 };
+	struct us_crash_initrd_part parts[5] = { 0 };
+	const char *order = order_of(p, "crash");
+	size_t n = 4;
+
+	if (!order)
+		return us_err_nomem();
+	US_TRY(init_part(p, &parts[0]));
+	parts[1].path = US_REHEARSE_KERNEL;
+	parts[1].source = p->arming->kernel->path;
+	parts[2].path = US_REHEARSE_INITRD;
+	parts[2].bytes = p->stage->image;
+	parts[3].path = US_REHEARSE_ORDER;
+	parts[3].bytes = us_bytes_of(order, strlen(order));
+	if (p->wish->kind == US_CRASH_NULL || p->wish->kind == US_CRASH_LOCKUP) {
+		const char *modules =
+			us_pool_format(p->pool, "%s/lib/modules/%s",
+				       p->host->live ? "" : p->host->root, p->host->release.v);
+
+		if (!modules)
+			return us_err_nomem();
+		US_TRY(us_trap_make(modules, p->wish->kind, &trap));
+		parts[4].path = US_REHEARSE_TRAP;
+		parts[4].bytes = us_blob_bytes(&trap);
+		n = 5;
+	}
+	US_TRY(us_crash_initrd_make(parts, n, &cpio));
+	return write_file(path, us_blob_bytes(&cpio), (struct us_bytes){ 0 });
+}
+
+static void fill_wish(struct play *p, const char *name, struct us_vm_wish *w)
+{
+	unsigned int usual = p->r->kvm ? SECONDS_KVM : SECONDS_TCG;
+
+	*w = (struct us_vm_wish){
+		.qemu = p->qemu,
+		.dir = p->dir,
+		.name = name,
+		.controller = p->stage->controller,
+		.memory_bytes = p->wish->memory_bytes ? p->wish->memory_bytes
+						      : MEMORY_USUAL + p->r->reserve_bytes,
+		.cpus = p->wish->cpus,
+		.timeout_s = p->wish->timeout_s ? p->wish->timeout_s : usual,
+		.silent_s = p->r->kvm ? SILENT_S : 0,
+		.kvm = p->r->kvm,
+		.on_line = take_line,
+		.data = p,
+	};
+}
+
+static struct us_err *run_crash(struct play *p, struct us_vm_run *run)
+{
+	static const char *const more[US_CRASH_KINDS] = {
+		[US_CRASH_NULL] = " oops=panic", [US_CRASH_LOCKUP] = " unknown_nmi_panic"
+	};
+	const char *words = more[p->wish->kind];
+	struct us_vm_wish w;
+
+	fill_wish(p, "crash", &w);
+	w.kernel = p->stage->kernel;
+	w.initrd = in_dir(p, "first.cpio");
+	w.disks[0] = in_dir(p, "disk.img");
+	w.append = us_pool_format(
+		p->pool,
+		"console=ttyS0 rdinit=/init panic=10 loglevel=4 crashkernel=%" PRIu64 "K%s",
+		p->r->reserve_bytes / 1024, words ? words : "");
+	if (!w.initrd || !w.disks[0] || !w.append)
+		return us_err_nomem();
+	US_TRY(first_initrd(p, w.initrd));
+	us_progress_at(p->wish->progress, "starting the first kernel", 0, 0);
+	return us_vm_boot(&w, run);
+}
+
+/* The capture kernel again, with its own modules and our /init over its own. */
+static struct us_err *run_look(struct play *p, struct us_vm_run *run)
+{
+	_us_blob_deinit_ struct us_blob cpio = { 0 };
+	struct us_crash_initrd_part parts[2] = { 0 };
+	const char *order = order_of(p, "look");
+	struct us_bytes pad = padding(p->stage->image);
+	_us_text_deinit_ struct us_text both = { 0 };
+	struct us_vm_wish w;
+
+	fill_wish(p, "look", &w);
+	w.kernel = p->arming->kernel->path;
+	w.initrd = in_dir(p, "look.cpio");
+	w.disks[0] = in_dir(p, "disk.img");
+	w.append = "console=ttyS0 rdinit=/init panic=10 loglevel=4";
+	if (!order || !w.initrd || !w.disks[0])
+		return us_err_nomem();
+	US_TRY(init_part(p, &parts[0]));
+	parts[1].path = US_REHEARSE_ORDER;
+	parts[1].bytes = us_bytes_of(order, strlen(order));
+	US_TRY(us_crash_initrd_make(parts, 2, &cpio));
+	us_text_put(&both, p->stage->image.p, p->stage->image.n);
+	us_text_put(&both, pad.p, pad.n);
+	if (both.failed)
+		return us_err_nomem();
+	US_TRY(write_file(w.initrd, us_bytes_of(both.s, both.n), us_blob_bytes(&cpio)));
+	if (p->wish->keep_dir) {
+		w.disks[1] = in_dir(p, "out.img");
+		if (!w.disks[1])
+			return us_err_nomem();
+		US_TRY(write_file(w.disks[1],
+				  us_bytes_of(US_REHEARSE_OUT, sizeof(US_REHEARSE_OUT) - 1),
+				  (struct us_bytes){ 0 }));
+		if (truncate(w.disks[1], (off_t)OUT_BYTES))
+			return us_err_os(errno, "%s", w.disks[1]);
+	}
+	us_progress_at(p->wish->progress, "looking at what was saved", 0, 0);
+	return us_vm_boot(&w, run);
+}
+
+/* ---- what it comes to ---- */
+
+static struct us_err *fail(struct play *p, const char *fmt, ...) us_must_check us_printf(2, 3);
+static struct us_err *fail(struct play *p, const char *fmt, ...)
+{
+	_us_text_deinit_ struct us_text t = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	us_text_vadd(&t, fmt, ap);
+	va_end(ap);
+	p->r->passed = false;
+	p->r->failed_at = t.failed ? NULL : us_pool_strdup(p->pool, t.s);
+	return p->r->failed_at ? NULL : us_err_nomem();
+}
+
+static struct us_err *keep_tail(struct play *p, const struct us_vm_run *run)
+{
+	size_t from = run->console.n, lines = 0;
+	char *copy;
+
+	while (from && lines <= TAIL_LINES)
+		lines += run->console.p[--from] == '\n';
+	copy = us_pool_strndup(p->pool, (const char *)run->console.p + from, run->console.n - from);
+	for (char *c = copy; c && *c; c++)
+		if ((*c < ' ' && *c != '\n') || *c == 0x7f)
+			*c = ' ';
+	p->r->console = copy;
+	return copy ? NULL : us_err_nomem();
+}
+
+static struct us_err *judge_crash(struct play *p, const struct us_vm_run *run)
+{
+	const char *late = run->timed_out ? ", and the time was over" : "";
+
+	US_TRY(keep_tail(p, run));
+	if (p->failed)
+		return fail(p, "%s: %s", p->loaded ? "the crash" : "loading the capture kernel",
+			    p->failed);
+	if (!p->crashed)
+		return fail(p, "the first kernel did not come to the crash%s", late);
+	if (!p->captured)
+		return fail(p, "the capture kernel did not reach its /init%s%s%s", late,
+			    p->died ? ": " : "", p->died ? p->died : "");
+	if (p->died && !p->result)
+		return fail(p, "stage \"%s\": %s", p->at ? p->at : "", p->died);
+	if (!p->result)
+		return fail(p, "stage \"%s\": it did not come to an end%s", p->at ? p->at : "",
+			    late);
+	if (strncmp(p->result, "saved", 5))
+		return fail(p, "the capture ended with: %s", p->result);
+	p->r->passed = true;
+	return NULL;
+}
+
+static struct us_err *take_times(struct play *p, const struct us_capture_state *state)
+{
+	struct us_rehearse_stage *stages =
+		us_pool_array(p->pool, state->n_stages + 1, sizeof(*stages));
+	struct us_rehearse_sample *samples =
+		us_pool_array(p->pool, state->n_samples + 1, sizeof(*samples));
+	struct us_rehearsal *r = p->r;
+
+	if (!stages || !samples)
+		return us_err_nomem();
+	if (state->n_stages && state->stages[0].begin_ms)
+		stages[r->n_stages++] = (struct us_rehearse_stage){
+			.name = "capture kernel starts",
+			.end_ms = state->stages[0].begin_ms,
+			.least_available = UINT64_MAX,
+		};
+	for (size_t i = 0; i < state->n_samples; i++) {
+		const struct us_state_sample *s = &state->samples[i];
+
+		samples[i] = (struct us_rehearse_sample){ s->ms, s->available, s->used };
+		if (s->available < r->least_available)
+			r->least_available = s->available;
+	}
+	for (size_t i = 0; i < state->n_stages; i++) {
+		const struct us_state_stage *s = &state->stages[i];
+		struct us_rehearse_stage *to = &stages[r->n_stages++];
+
+		*to = (struct us_rehearse_stage){ .name = us_pool_strdup(p->pool, s->name),
+						  .begin_ms = s->begin_ms,
+						  .end_ms = s->end_ms,
+						  .least_available = UINT64_MAX };
+		for (size_t k = 0; k < state->n_samples; k++)
+			if (state->samples[k].ms >= s->begin_ms &&
+			    state->samples[k].ms <= s->end_ms &&
+			    state->samples[k].available < to->least_available)
+				to->least_available = state->samples[k].available;
+		if (!to->name)
+			return us_err_nomem();
+	}
+	r->stages = stages;
+	r->samples = samples;
+	r->n_samples = state->n_samples;
+	return NULL;
+}
+
+static uint64_t number(const struct us_capture_state *state, const char *key)
+{
+	const char *text = us_capture_state_text(state, key, 0);
+	uint64_t v = 0;
+
+	return text && us_text_u64(text, 10, &v) ? v : 0;
+}
+
+static struct us_err *judge_look(struct play *p, const struct us_vm_run *run)
+{
+	struct us_capture_state state = { 0 };
+	struct us_err *err = us_capture_state_parse(us_blob_bytes(&run->answers), &state);
+	const char *verified, *failed, *panic;
+
+	if (err)
+		return err;
+	err = take_times(p, &state);
+	verified = us_capture_state_text(&state, "verified", 0);
+	failed = us_capture_state_text(&state, "failed", 0);
+	panic = us_capture_state_text(&state, "panic", 0);
+	p->r->capture_total = number(&state, "memory_total");
+	p->r->dump_bytes = number(&state, "dump_file_bytes");
+	p->r->dump_pages = number(&state, "verified_pages");
+	p->r->panic = panic ? us_pool_strdup(p->pool, panic) : NULL;
+	if (!err && failed)
+		err = fail(p, "looking at what was saved: %s", failed);
+	else if (!err && !verified)
+		err = fail(p, "looking at what was saved: %s",
+			   run->timed_out ? "the time was over" : "the second machine said nothing");
+	else if (!err && strcmp(verified, "whole"))
+		err = fail(p, "the dump is %s: %s", verified,
+			   us_capture_state_text(&state, "problem", 0)
+				   ? us_capture_state_text(&state, "problem", 0)
+				   : "it has no end");
+	else if (!err && !panic)
+		err = fail(p, "the dump's kernel log has no panic");
+	if (!err && p->r->failed_at && !p->wish->keep_dir)
+		err = keep_tail(p, run);
+	us_capture_state_deinit(&state);
+	return err;
+}
+
+static struct us_err *add_word(struct play *p, const char **list, size_t *n, const char *fmt, ...)
+	us_must_check us_printf(4, 5);
+static struct us_err *add_word(struct play *p, const char **list, size_t *n, const char *fmt, ...)
+{
+	_us_text_deinit_ struct us_text t = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	us_text_vadd(&t, fmt, ap);
+	va_end(ap);
+	if (*n < WORDS_MAX)
+		list[*n] = t.failed ? NULL : us_pool_strdup(p->pool, t.s);
+	if (*n < WORDS_MAX && !list[(*n)++])
+		return us_err_nomem();
+	return NULL;
+}
+
+static struct us_err *say_proved(struct play *p)
+{
+	const char **yes = us_pool_array(p->pool, WORDS_MAX + 1, sizeof(*yes));
+	const char **no = us_pool_array(p->pool, WORDS_MAX + 1, sizeof(*no));
+	struct us_rehearsal *r = p->r;
+	const char *capture = p->arming->kernel->release;
+	char a[US_TEXT_SIZE_MAX], b[US_TEXT_SIZE_MAX];
+	size_t y = 0, n = 0;
+
+	if (!yes || !no)
+		return us_err_nomem();
+	r->proved = yes;
+	r->not_proved = no;
+	if (p->loaded)
+		US_TRY(add_word(
+			p, yes, &y, "the running kernel (%s) takes %s by %s", p->host->release.v,
+			p->stage->exact ? "this very capture image" : "a capture image like this",
+			p->loaded));
+	if (p->captured)
+		US_TRY(add_word(p, yes, &y,
+				"after a crash (%s) the capture kernel (%s) starts in a reservation "
+				"of %s",
+				us_crash_kind_name(p->wish->kind), capture ? capture : "unknown",
+				us_text_size(r->reserve_bytes, a)));
+	if (r->dump_pages)
+		US_TRY(add_word(p, yes, &y,
+				"%s: its disk is found and mounted, and a dump of %s with %" PRIu64
+				" pages is written there",
+				p->stage->target->spec.text ? p->stage->target->spec.text : "",
+				us_text_size(r->dump_bytes, a), r->dump_pages));
+	if (r->passed && r->panic)
+		US_TRY(add_word(p, yes, &y,
+				"each page of it can be read, and its log has the panic: %s",
+				r->panic));
+	if (r->passed && r->least_available != UINT64_MAX)
+		US_TRY(add_word(p, yes, &y, "at the worst moment %s of memory were left of %s",
+				us_text_size(r->least_available, a),
+				us_text_size(r->capture_total, b)));
+	for (size_t i = 0; i < p->stage->n_not_proved; i++)
+		US_TRY(add_word(p, no, &n, "%s", p->stage->not_proved[i]));
+	if (p->wish->kind == US_CRASH_LOCKUP)
+		US_TRY(add_word(p, no, &n,
+				"this machine's own watchdog: the interrupt that ended the "
+				"lockup came from outside"));
+	US_TRY(add_word(p, no, &n,
+			"a dump as large as this machine's: the virtual one has less "
+			"memory"));
+	if (strcmp(p->stage->cmdline, p->arming->cmdline))
+		US_TRY(add_word(p, no, &n,
+				"the command line to the letter: console=ttyS0 was added, "
+				"to see what it says"));
+	return NULL;
+}
+
+/* The folder's out.img becomes the dump. */
+static struct us_err *keep_dump(struct play *p)
+{
+	const char *from = in_dir(p, "out.img"), *to = in_dir(p, "dump");
+
+	if (!p->wish->keep_dir || p->quick)
+		return NULL;
+	if (!from || !to)
+		return us_err_nomem();
+	if (!p->r->dump_bytes) {
+		unlink(from);
+		return NULL;
+	}
+	if (truncate(from, (off_t)p->r->dump_bytes) || rename(from, to))
+		return us_err_os(errno, "keeping the dump as %s", to);
+	return NULL;
+}
+
+static struct us_err *make_disk(struct play *p)
+{
+	const struct us_recipe_target *target = p->stage->target;
+	const char *path = in_dir(p, "disk.img");
+
+	if (!path)
+		return us_err_nomem();
+	return us_disk_make(path, p->stage->device,
+			    target->spec.kind == US_TARGET_RAW ? NULL : target->fs);
+}
+
+static void forget_lines(struct play *p)
+{
+	p->loaded = p->failed = p->result = p->at = p->died = NULL;
+	p->crashed = p->captured = false;
+	p->least_kb = UINT64_MAX;
+}
+
+static struct us_err *play(struct play *p)
+{
+	_us_vm_run_deinit_ struct us_vm_run crash = { 0 }, look = { 0 };
+	bool kvm = us_vm_has_kvm();
+
+	for (p->r->kvm = kvm;; p->r->kvm = false) {
+		US_TRY(make_disk(p));
+		forget_lines(p);
+		us_vm_run_deinit(&crash);
+		US_TRY(run_crash(p, &crash));
+		/* nested KVM may be there and not work: then the machine says nothing at all */
+		if (!p->r->kvm || p->loaded || p->failed || p->crashed)
+			break;
+	}
+	US_TRY(judge_crash(p, &crash));
+	p->r->seconds = crash.seconds;
+	if (p->least_kb != UINT64_MAX)
+		p->r->least_available = p->least_kb * 1024;
+	if (p->quick || !p->result || !strncmp(p->result, "nothing", 7) ||
+	    !strncmp(p->result, "log", 3))
+		return NULL;
+	US_TRY(run_look(p, &look));
+	p->r->seconds += look.seconds;
+	return judge_look(p, &look);
+}
+
+static struct us_err *with_stage(struct play *p)
+{
+	struct us_stage stage = { 0 };
+	struct us_err *err = us_stage_make(p->host, p->arming, p->pool, &stage);
+
+	p->stage = &stage;
+	if (!err)
+		err = make_dir(p);
+	if (!err)
+		err = play(p);
+	if (!err)
+		err = say_proved(p);
+	if (!err)
+		err = keep_dump(p);
+	if (!p->wish->keep_dir)
+		remove_dir(p);
+	else if (p->dir)
+		tidy_dir(p);
+	us_stage_deinit(&stage);
+	return err;
+}
+
+static struct us_err *find_qemu(struct play *p)
+{
+	const char *name = p->wish->qemu ? p->wish->qemu : "qemu-system-x86_64";
+
+	if (p->arming->kernel->arch && p->arming->kernel->arch->id != US_ARCH_X86_64)
+		return us_err_new(US_ERR_UNSUPPORTED,
+				  "a rehearsal is possible on x86_64 only, so far");
+	p->qemu = us_vm_find_program(name, p->pool);
+	if (!p->qemu)
+		return us_err_new(US_ERR_NOT_FOUND,
+				  "%s is not here: a rehearsal needs QEMU (Debian: qemu-system-x86, "
+				  "Fedora: qemu-system-x86-core)",
+				  name);
+	return NULL;
+}
+
+static uint64_t reserve_of(const struct us_host *host, const struct us_arming *arming,
+			   const struct us_rehearse_wish *wish)
+{
+	if (wish->reserve_bytes)
+		return wish->reserve_bytes;
+	if (us_known(host->crash_size.o) && host->crash_size.v)
+		return host->crash_size.v;
+	return arming->need.recommended;
+}
+
+static struct us_err *rehearse(const struct us_host *host, const struct us_arming *arming,
+			       const struct us_rehearse_wish *wish, bool quick,
+			       struct us_rehearsal **ret) us_must_check;
+static struct us_err *rehearse(const struct us_host *host, const struct us_arming *arming,
+			       const struct us_rehearse_wish *wish, bool quick,
+			       struct us_rehearsal **ret)
+{
+	struct us_rehearsal *r = calloc(1, sizeof(*r));
+	struct play p = { .host = host, .arming = arming, .wish = wish, .r = r, .quick = quick };
+	struct us_err *err;
+
+	if (!r)
+		return us_err_nomem();
+	p.pool = &r->pool;
+	r->least_available = UINT64_MAX;
+	r->reserve_bytes = reserve_of(host, arming, wish);
+	err = r->reserve_bytes ? find_qemu(&p)
+			       : us_err_new(US_ERR_NOT_FOUND,
+					    "how much is reserved is not known: give --reserve");
+	if (!err)
+		err = with_stage(&p);
+	if (err) {
+		us_rehearsal_free(r);
+		return err;
+	}
+	if (r->least_available != UINT64_MAX && r->least_available < r->reserve_bytes)
+		r->peak = r->reserve_bytes - r->least_available;
+	*ret = r;
+	return NULL;
+}
+
+struct us_err *us_rehearse(const struct us_host *host, const struct us_arming *arming,
+			   const struct us_rehearse_wish *wish, struct us_rehearsal **ret)
+{
+	return rehearse(host, arming, wish, false, ret);
+}
+
+/* A run with that much passes? Told to progress. */
+static struct us_err *try_size(const struct us_host *host, const struct us_arming *arming,
+			       const struct us_rehearse_wish *wish, uint64_t bytes, bool *ret)
+{
+	struct us_rehearse_wish one = *wish;
+	struct us_rehearsal *r = NULL;
+	char what[80];
+
+	one.reserve_bytes = bytes;
+	one.keep_dir = NULL;
+	snprintf(what, sizeof(what), "trying %" PRIu64 " MiB", bytes / MIB);
+	us_progress_at(wish->progress, what, 0, 0);
+	US_TRY(rehearse(host, arming, &one, true, &r));
+	*ret = r->passed;
+	us_rehearsal_free(r);
+	return NULL;
+}
+
+static uint64_t steps_up(uint64_t bytes)
+{
+	return (bytes + SIZE_STEP - 1) / SIZE_STEP * SIZE_STEP;
+}
+
+struct us_err *us_rehearse_find_size(const struct us_host *host, const struct us_arming *arming,
+				     const struct us_rehearse_wish *wish, uint64_t *ret_bytes,
+				     struct us_rehearsal **ret)
+{
+	uint64_t works = steps_up(reserve_of(host, arming, wish)), fails = 0, guess;
+	struct us_rehearse_wish last = *wish;
+	struct us_rehearsal *r = NULL;
+
+	last.reserve_bytes = works;
+	US_TRY(us_rehearse(host, arming, &last, &r));
+	if (!r->passed || r->least_available == UINT64_MAX) {
+		*ret_bytes = 0;
+		*ret = r;
+		return NULL;
+	}
+	/* what was left over could be spared, nearly */
+	guess = steps_up(r->peak + SIZE_STEP);
+	us_rehearsal_free(r);
+	while (works - fails > SIZE_STEP) {
+		bool passes = false;
+
+		if (guess <= fails || guess >= works)
+			guess = steps_up(fails + (works - fails) / 2);
+		if (guess >= works)
+			break;
+		US_TRY(try_size(host, arming, wish, guess, &passes));
+		if (passes)
+			works = guess;
+		else
+			fails = guess;
+		guess = passes && works > 4 * SIZE_STEP ? works - SIZE_STEP : 0;
+	}
+	last.reserve_bytes = works;
+	*ret_bytes = works;
+	return us_rehearse(host, arming, &last, ret);
+}
+
+void us_rehearsal_free(struct us_rehearsal *rehearsal)
+{
+	if (!rehearsal)
+		return;
+	us_pool_deinit(&rehearsal->pool);
+	free(rehearsal);
+}
