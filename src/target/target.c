@@ -17,10 +17,9 @@
 #define NAME_MOST 120
 
 static const struct us_target_ops *const kinds[US_TARGET_KINDS] = {
-	[US_TARGET_DIR] = &us_target_dir, [US_TARGET_RAW] = &us_target_raw,
-	[US_TARGET_NFS] = &us_target_nfs,
-	[US_TARGET_SSH] = &us_target_ssh, [US_TARGET_HTTP] = &us_target_http,
-	[US_TARGET_S3] = &us_target_s3,
+	[US_TARGET_DIR] = &us_target_dir,   [US_TARGET_RAW] = &us_target_raw,
+	[US_TARGET_NFS] = &us_target_nfs,   [US_TARGET_SSH] = &us_target_ssh,
+	[US_TARGET_HTTP] = &us_target_http, [US_TARGET_S3] = &us_target_s3,
 };
 
 struct us_err *us_target_in_time(const struct us_target *t, const char *what)
@@ -66,6 +65,20 @@ static const struct us_target_ops *ops_of(enum us_target_kind kind)
 	return (unsigned int)kind < US_TARGET_KINDS ? kinds[kind] : NULL;
 }
 
+/* "" is as good as none. */
+static void tidy(struct us_target_spec *spec)
+{
+	const char **const texts[] = { &spec->port,        &spec->user,     &spec->address,
+				       &spec->options,     &spec->identity, &spec->known_hosts,
+				       &spec->credentials, &spec->ca,       &spec->host };
+
+	for (size_t i = 0; i < us_array_size(texts); i++)
+		if (*texts[i] && !**texts[i])
+			*texts[i] = NULL;
+	spec->path = spec->path ? spec->path : "";
+	spec->share = spec->share ? spec->share : "";
+}
+
 struct us_err *us_target_open(const struct us_target_spec *spec, const char *root,
 			      uint64_t deadline_ns, struct us_target **ret)
 {
@@ -80,6 +93,7 @@ struct us_err *us_target_open(const struct us_target_spec *spec, const char *roo
 		return us_err_nomem();
 	t->ops = ops;
 	t->spec = *spec;
+	tidy(&t->spec);
 	t->spec.text = spec->text ? spec->text : spec->path;
 	t->root = root ? root : "";
 	t->deadline_ns = deadline_ns;

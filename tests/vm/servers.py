@@ -18,6 +18,7 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.parse
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 UP_SECONDS = 60
@@ -139,7 +140,7 @@ class Http(Server):
     def __init__(self, folder, certificate=None, authorization=None, room=None):
         super().__init__(folder)
         self.certificate, self.authorization, self.room = certificate, authorization, room
-        self.failures, self.requests, self.drops = 0, [], 0
+        self.failures, self.requests, self.posts, self.drops = 0, [], [], 0
         self.server = None
 
     def fail(self, n):
@@ -189,7 +190,7 @@ class Http(Server):
                         pass
 
             def file(self):
-                path = (outer.store / self.path.split("?")[0].lstrip("/")).resolve()
+                path = (outer.store / urllib.parse.unquote(self.path.split("?")[0]).lstrip("/")).resolve()
                 return path if outer.store.resolve() in path.parents else None
 
             def pieces(self):
@@ -242,6 +243,11 @@ class Http(Server):
                     self.answer(200, body)
 
             do_HEAD = do_GET
+
+            def do_POST(self):
+                if self.begin():
+                    outer.posts.append(b"".join(self.pieces()))
+                    self.answer(200)
 
             def do_DELETE(self):
                 if not self.begin():
@@ -347,7 +353,7 @@ NFS_CORE_PARAM {{
     Enable_NLM = false; Enable_RQUOTA = false; Rquota_Port = 0; MNT_Port = 0;
     Plugins_Dir = "/usr/lib/ganesha";
 }}
-NFSV4 {{ RecoveryBackend = fs; RecoveryRoot = "{recovery}"; Grace_Period = 5; Lease_Lifetime = 5; Graceless = true; }}
+NFSV4 {{ RecoveryBackend = fs; RecoveryRoot = "{recovery}"; Grace_Period = 5; Lease_Lifetime = 90; Graceless = true; }}
 EXPORT {{
     Export_Id = 1; Path = "{self.store}"; Pseudo = "/crash"; Access_Type = RW; Squash = No_Root_Squash;
     Protocols = 4; Transports = TCP; SecType = sys; FSAL {{ Name = VFS; }}
