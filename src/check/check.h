@@ -52,6 +52,7 @@ struct us_case {
 	const struct us_err *plan_problem; /* why there is no plan */
 	const struct us_wanted *wanted;
 	const struct us_policy *policy; /* NULL = no policy */
+	uint64_t need_bytes; /* crash: what the capture was computed to need; 0: a rule guesses */
 	bool acting; /* a load by this very process follows: what it lacks itself (privileges)
 			blocks; otherwise that is a note */
 };

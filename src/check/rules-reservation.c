@@ -163,6 +163,12 @@ static enum us_result tight(const struct us_case *c, struct us_detail *d)
 		have += host->crash[i].size;
 	if (!have)
 		have = host->crash_size.v;
+	if (c->need_bytes) {
+		us_fact(d, "the capture needs about %s; reserved are %s",
+			us_text_size(c->need_bytes, a), us_text_size(have, b));
+		us_read(d, "%s; %s", us_path(host->crash_size.o), c->image->path);
+		return us_fail_if(c->need_bytes > have);
+	}
 	if (packed && !unpacked)
 		unpacked = 3 * packed;
 	/* struct page and the like take a 64th */

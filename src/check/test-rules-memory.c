@@ -301,6 +301,18 @@ static void test_reservation(void **state)
 		host->crash[0].size = 128 * MIB;
 	});
 	PASSES("reservation.tight", "768 MiB", { on_crash(b); });
+	PASSES("reservation.tight", "128 MiB that were computed to be enough", {
+		on_crash(b);
+		host->n_crash = 1;
+		host->crash[0].size = 128 * MIB;
+		b->c.need_bytes = 127 * MIB;
+	});
+	FAILS("reservation.tight", "128 MiB that were computed to be too little", {
+		on_crash(b);
+		host->n_crash = 1;
+		host->crash[0].size = 128 * MIB;
+		b->c.need_bytes = 129 * MIB;
+	});
 	FAILS("reservation.no-low-memory", "all above 4 GiB", {
 		on_crash(b);
 		host->crash[0] = host->crash[1];

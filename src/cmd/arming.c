@@ -49,8 +49,9 @@ void us_need_print(struct us_out *out, const struct us_crash_need *need)
 {
 	char total[US_TEXT_SIZE_MAX], has[US_TEXT_SIZE_MAX];
 
-	us_out_row(out, "memory", "%s%s, reserved are %s", need->measured ? "" : "about ",
-		   us_text_size(need->total, total), us_text_size(need->reserved, has));
+	us_out_row(out, "memory", "the capture needs %s%s, reserved are %s",
+		   need->measured ? "" : "about ", us_text_size(need->total, total),
+		   us_text_size(need->reserved, has));
 	for (size_t i = 0; out->verbose && need->why && need->why[i]; i++)
 		us_out_row(out, "", "%s", need->why[i]);
 }

@@ -5,9 +5,10 @@
 
 #include "crash/crash.h"
 
-/* resident.c: bytes of an unpacked kernel that stay in memory while it runs. False: elf is no ELF
- * file of 64 bits with section headers. */
-bool us_crash_resident(struct us_bytes elf, uint64_t *ret);
+/* resident.c: bytes of an unpacked kernel that stay in memory while it runs, and those that it takes
+ * until it has started and frees its .init sections and the gaps. False: elf is no ELF file of 64
+ * bits with section headers. */
+bool us_crash_resident(struct us_bytes elf, uint64_t *ret, uint64_t *ret_starting);
 
 /* A list of texts that grows in a pool; always NULL-terminated once something was added. */
 struct us_texts {

@@ -126,14 +126,16 @@ static struct us_err *hash_text(struct us_pool *pool, struct us_text *text, cons
 	return *ret ? NULL : us_err_nomem();
 }
 
-static struct us_err *hash_set(struct us_arming *a)
+/* kernel_hash: where it is known already, since the file is large; else NULL. */
+static struct us_err *hash_set(struct us_arming *a, const char *kernel_hash)
 {
 	_us_text_deinit_ struct us_text text = { 0 };
 	char kernel[65], initrd[65];
 
-	US_TRY(us_manifest_hash(a->kernel->file, kernel));
+	if (!kernel_hash)
+		US_TRY(us_manifest_hash(a->kernel->file, kernel));
 	US_TRY(us_manifest_hash(a->initrd->bytes, initrd));
-	us_text_add(&text, "%s\n%s\n%s\n", kernel, initrd, a->cmdline);
+	us_text_add(&text, "%s\n%s\n%s\n", kernel_hash ? kernel_hash : kernel, initrd, a->cmdline);
 	return hash_text(&a->pool, &text, &a->set);
 }
 
@@ -198,7 +200,7 @@ static struct us_err *plan(struct arm *arm)
 		US_TRY(us_policy_parse(a->config->policy, &a->pool, &a->policy));
 		a->c.policy = &a->policy;
 	}
-	US_TRY(hash_set(a));
+	a->c.need_bytes = a->need.total;
 	return us_arm_replan(arm->host, a);
 }
 
@@ -222,7 +224,7 @@ static struct us_err *take_saved(struct arm *arm, const struct us_noted *noted)
 	a->need.reserved = us_known(arm->host->crash_size.o) ? arm->host->crash_size.v : 0;
 	if (!a->cmdline || !a->kernel_path)
 		return us_err_nomem();
-	US_TRY(hash_set(a));
+	US_TRY(hash_set(a, noted->kernel_hash)); /* the file has it still, and so has the copy */
 	return noted->set && !strcmp(a->set, noted->set)
 		       ? NULL
 		       : us_err_new(US_ERR_BAD_DATA, "its parts are not of one arming");
@@ -466,9 +468,11 @@ static struct us_err *prepare(struct arm *arm)
 	if (!a->saved)
 		US_TRY(make_set(arm));
 	US_TRY(judge_targets(arm));
-	US_TRY(plan(arm));
+	if (!a->saved)
+		US_TRY(hash_set(a, NULL));
 	US_TRY(size(arm));
 	US_TRY(judge_size(arm));
+	US_TRY(plan(arm));
 	US_TRY(judge_hook(arm, "pre", a->config->pre));
 	US_TRY(judge_hook(arm, "post", a->config->post));
 	US_TRY(judge_same(arm));

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+/* Linked to be placed after the kernel, and used by the decompressor only. */
+#define SCRATCH       ".init.scratch"
 #define SHF_ALLOC     2
 #define SECTION_BYTES 64
 #define NAMES_MOST    (1 << 20)
@@ -30,23 +32,35 @@ static bool stays(struct us_bytes name)
 	return true;
 }
 
+struct extent {
+	uint64_t stays, start, end;
+};
+
 /* One section's share; false if the headers contradict themselves. */
-static bool add_section(struct us_bytes elf, struct us_bytes names, uint64_t at, uint64_t *total)
+static bool add_section(struct us_bytes elf, struct us_bytes names, uint64_t at, struct extent *e)
 {
-	uint64_t flags, size;
+	uint64_t flags, addr, size, end;
+	struct us_bytes own;
 	uint32_t name;
 
 	if (!us_le32(elf, at, &name) || !us_le64(elf, at + 8, &flags) ||
-	    !us_le64(elf, at + 32, &size))
+	    !us_le64(elf, at + 16, &addr) || !us_le64(elf, at + 32, &size) ||
+	    !us_add(addr, size, &end))
 		return false;
-	if (!(flags & SHF_ALLOC) || !stays(us_bytes_clip(names, name, 32)))
+	own = us_bytes_clip(names, name, 32);
+	if (!(flags & SHF_ALLOC) || us_bytes_match(own, 0, SCRATCH, sizeof(SCRATCH)))
 		return true;
-	return us_add(*total, size, total);
+	if (addr) { /* per-CPU data is linked at 0 in some kernels */
+		e->start = addr < e->start ? addr : e->start;
+		e->end = end > e->end ? end : e->end;
+	}
+	return !stays(own) || us_add(e->stays, size, &e->stays);
 }
 
-bool us_crash_resident(struct us_bytes elf, uint64_t *ret)
+bool us_crash_resident(struct us_bytes elf, uint64_t *ret, uint64_t *ret_starting)
 {
-	uint64_t table, names_at, names_size, total = 0;
+	struct extent e = { .start = UINT64_MAX };
+	uint64_t table, names_at, names_size;
 	uint16_t entry, n, names_index;
 
 	if (!us_bytes_match(elf, 0, "\177ELF\2\1", 6) || !us_le64(elf, 40, &table) ||
@@ -60,8 +74,11 @@ bool us_crash_resident(struct us_bytes elf, uint64_t *ret)
 		return false;
 	for (uint64_t i = 0; i < n; i++)
 		if (!add_section(elf, us_bytes_clip(elf, names_at, names_size),
-				 table + i * SECTION_BYTES, &total))
+				 table + i * SECTION_BYTES, &e))
 			return false;
-	*ret = total;
-	return total > 0;
+	if (!e.stays || e.end <= e.start)
+		return false;
+	*ret = e.stays;
+	*ret_starting = e.end - e.start;
+	return true;
 }

@@ -33,7 +33,7 @@ static const struct {
 	uint64_t bytes;
 } in_use[] = {
 	{ { 7, 0 }, 25 * MIB },
-	{ { 0 }, 31 * MIB / 2 },
+	{ { 0 }, 15 * MIB },
 };
 
 /* Network cards whose queues take more than a little: published figures of kdump-utils. */
@@ -49,16 +49,18 @@ struct sizing {
 	struct us_texts why;
 };
 
-static uint64_t kernel_part(const struct us_image *kernel, const char **ret_from)
+static uint64_t kernel_part(const struct us_image *kernel, uint64_t *ret_starting,
+			    const char **ret_from)
 {
 	uint64_t bytes;
 
-	if (us_crash_resident(kernel->vmlinux, &bytes)) {
+	if (us_crash_resident(kernel->vmlinux, &bytes, ret_starting)) {
 		*ret_from = "the sections of its vmlinux that stay in memory";
 		return bytes;
 	}
 	*ret_from = "its header, which asks for this much to start in";
-	return kernel->run_bytes ? kernel->run_bytes : kernel->image_size;
+	*ret_starting = kernel->run_bytes ? kernel->run_bytes : kernel->image_size;
+	return *ret_starting;
 }
 
 static uint64_t base_part(const struct us_image *kernel)
@@ -127,29 +129,32 @@ static struct us_err *tell(struct sizing *s, const char *kernel_from, uint64_t b
 	return NULL;
 }
 
-/* What is needed at the worst of two moments: while the image is unpacked, and while dumping. */
-static struct us_err *estimate(struct sizing *s, const struct us_crash_config *config,
-			       const struct us_image *kernel, const struct us_capture_image *image)
+/* What is needed at the worst of two moments: when the image is unpacked and the kernel has not
+ * freed what it needs for starting only, and while dumping. */
+static struct us_err *estimate(struct sizing *s, const struct us_host *host,
+			       const struct us_crash_config *config, const struct us_image *kernel,
+			       const struct us_capture_image *image)
 {
 	struct us_crash_need *n = &s->need;
 	uint64_t files = module_files(image), program = image->unpacked_bytes - files, peak,
 		 by_size;
 	unsigned int jobs = config->jobs ? config->jobs : config->cpus;
+	uint64_t starting;
 	const char *from;
 
 	if (!jobs)
 		jobs = 1;
-	n->kernel = kernel_part(kernel, &from);
-	n->base = base_part(kernel);
+	n->kernel = kernel_part(kernel, &starting, &from);
+	n->base = base_part(kernel) +
+		  (us_known(host->elfcorehdr_size.o) ? host->elfcorehdr_size.v : 0);
 	n->image_packed = image->bytes.n;
 	n->image_unpacked = image->unpacked_bytes;
 	/* sections in pages of their own, symbol tables, and what drivers take for their devices */
 	n->modules = files * 7 / 5;
 	n->dumping = DUMP_BYTES + JOB_BYTES * jobs;
 	n->network = network_part(image);
-	peak = n->kernel + n->base +
-	       larger(n->image_packed + n->image_unpacked,
-		      program + n->modules + n->dumping + n->network);
+	peak = n->base + larger(starting + n->image_packed + n->image_unpacked,
+				n->kernel + program + n->modules + n->dumping + n->network);
 	by_size = peak / (BY_SIZE - 1);
 	if (kernel->caps[US_CAP_KASAN].v == US_YES)
 		by_size += peak / 7; /* its shadow is an eighth of all */
@@ -203,7 +208,7 @@ struct us_err *us_crash_size(const struct us_host *host, const struct us_crash_c
 	struct sizing s = { .why = { .pool = pool } };
 
 	s.need.reserved = us_known(host->crash_size.o) ? host->crash_size.v : 0;
-	US_TRY(estimate(&s, config, kernel, image));
+	US_TRY(estimate(&s, host, config, kernel, image));
 	if (measured && measured->passed && measured->available < measured->reserved)
 		US_TRY(by_rehearsal(&s, measured));
 	US_TRY(advise(&s, host, pool));
