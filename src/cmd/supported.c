@@ -11,41 +11,46 @@
 
 #include <string.h>
 
-#define WALK "src/crash/test-walk.c"
-#define KIND "src/target/test-target.c"
-#define WORD "src/target/test-parse.c"
+#define WALK      "src/crash/test-walk.c"
+#define VM        "tests/vm/test_kdump.py::test_a_local_disk"
+#define MANY      "tests/vm/test_kdump.py::test_each_kernel_with_each_disk"
+#define NET(what) "tests/vm/test_capture_net.py::test_capture_to_" what
+#define KIND      "src/target/test-target.c"
+#define WORD      "src/target/test-parse.c"
 
 static const struct us_supported rows[] = {
-	{ "Target", "directory", "directory of a local file system", US_NOT_TRIED, NULL, KIND },
-	{ "Target", "raw partition", "raw partition", US_NOT_TRIED,
-	  "one crash at a time; understudy crashes recover gets it into a directory", KIND },
-	{ "Target", "NFS", "NFS version 4", US_NOT_TRIED, NULL, WORD },
-	{ "Target", "SSH", "SSH server (SFTP)", US_NOT_TRIED,
-	  "OpenSSH's client; the host key is pinned", WORD },
-	{ "Target", "HTTP", "HTTP PUT, https too", US_NOT_TRIED, "a flattened stream", WORD },
-	{ "Target", "S3", "S3-compatible object store", US_NOT_TRIED,
-	  "multipart, the header last: the object is readable as it is", WORD },
+	{ "Target", "directory", "directory of a local file system", US_SHOWN, NULL, VM },
+	{ "Target", "raw partition", "raw partition", US_SHOWN,
+	  "one crash at a time; understudy crashes recover gets it into a directory",
+	  "tests/vm/test_capture.py::test_capture_to_a_raw_partition" },
+	{ "Target", "NFS", "NFS version 4", US_SHOWN, NULL, NET("nfs") },
+	{ "Target", "SSH", "SSH server (SFTP)", US_SHOWN,
+	  "OpenSSH's client; the host key is pinned", NET("ssh") },
+	{ "Target", "HTTP", "HTTP PUT, https too", US_SHOWN, "a flattened stream", NET("http") },
+	{ "Target", "S3", "S3-compatible object store", US_SHOWN,
+	  "multipart, the header last: the object is readable as it is", NET("s3") },
 	{ "Target", "FTP", "FTP", US_REFUSED, "passwords in clear; SSH and HTTP do the same", NULL },
-	{ "Target", "SMB", "SMB (CIFS)", US_REFUSED, "no client for it fits in a capture image", NULL },
+	{ "Target", "SMB", "SMB (CIFS)", US_REFUSED, "no client for it fits in a capture image",
+	  NULL },
 
-	{ "File system", "ext4", "ext4", US_NOT_TRIED, NULL, WALK },
+	{ "File system", "ext4", "ext4", US_SHOWN, NULL, VM },
 	{ "File system", "ext3", "ext3", US_NOT_TRIED, NULL, NULL },
 	{ "File system", "ext2", "ext2", US_NOT_TRIED, NULL, NULL },
-	{ "File system", "xfs", "XFS", US_NOT_TRIED, "with log and data on one device", WALK },
-	{ "File system", "btrfs", "btrfs, subvolumes too", US_NOT_TRIED, "on one device", WALK },
+	{ "File system", "xfs", "XFS", US_SHOWN, "with log and data on one device", VM },
+	{ "File system", "btrfs", "btrfs, subvolumes too", US_NOT_TRIED, "on one device", MANY },
 	{ "File system", "btrfs-many", "btrfs over several devices", US_REFUSED,
 	  "a member that is missing or late would lose the dump", WALK },
 	{ "File system", "other", "any other (overlay, tmpfs, zfs, virtiofs, ...)", US_REFUSED,
 	  "name a directory of another file system", WALK },
 
-	{ "Below it", "partition", "partition, whole disk", US_NOT_TRIED, NULL, WALK },
-	{ "Below it", "linear", "LVM, linear", US_NOT_TRIED,
-	  "refused in the capture kernel if its extents have moved since", WALK },
+	{ "Below it", "partition", "partition, whole disk", US_SHOWN, NULL, VM },
+	{ "Below it", "linear", "LVM, linear", US_SHOWN,
+	  "refused in the capture kernel if its extents have moved since", VM },
 	{ "Below it", "striped", "LVM, striped", US_NOT_TRIED, NULL, WALK },
 	{ "Below it", "thin", "LVM, thin", US_NOT_TRIED, NULL, WALK },
 	{ "Below it", "dm-other", "LVM mirror, RAID, cache, snapshot", US_REFUSED,
 	  "their targets keep state of their own", WALK },
-	{ "Below it", "md", "md RAID, metadata 1.x", US_NOT_TRIED, NULL, WALK },
+	{ "Below it", "md", "md RAID, metadata 1.x", US_SHOWN, NULL, VM },
 	{ "Below it", "md-0.90", "md RAID, metadata 0.90 or of a BIOS", US_REFUSED,
 	  "its members carry no mark that is theirs alone", WALK },
 	{ "Below it", "crypt", "LUKS, with crash_dm_crypt_keys", US_NOT_TRIED,
@@ -56,16 +61,16 @@ static const struct us_supported rows[] = {
 	{ "Below it", "loop", "loop device, bcache, drbd, zram", US_REFUSED,
 	  "they need programs that are not in the capture image", WALK },
 
-	{ "Disk", "virtio", "virtio-blk, virtio-scsi", US_NOT_TRIED, NULL, WALK },
-	{ "Disk", "nvme", "NVMe on PCI", US_NOT_TRIED, NULL, WALK },
-	{ "Disk", "scsi", "SCSI, SATA, SAS host adapters", US_NOT_TRIED, NULL, WALK },
+	{ "Disk", "virtio", "virtio-blk, virtio-scsi", US_SHOWN, NULL, VM },
+	{ "Disk", "nvme", "NVMe on PCI", US_SHOWN, NULL, VM },
+	{ "Disk", "scsi", "SCSI, SATA, SAS host adapters", US_NOT_TRIED, NULL, MANY },
 	{ "Disk", "nvme-of", "NVMe over TCP, RDMA or Fibre Channel", US_REFUSED,
 	  "the capture kernel makes no such connection", WALK },
 	{ "Disk", "iscsi", "iSCSI by software, nbd, rbd", US_REFUSED,
 	  "the capture kernel makes no such connection", WALK },
 
-	{ "Network", "ethernet", "network card with a static or leased address", US_NOT_TRIED,
-	  "the address of arming time is used again", WALK },
+	{ "Network", "ethernet", "network card with a static or leased address", US_SHOWN,
+	  "the address of arming time is used again", NET("ssh") },
 	{ "Network", "bond", "bond, active-backup", US_NOT_TRIED, "by one of its cards", WALK },
 	{ "Network", "bridge", "bridge with one card", US_NOT_TRIED, NULL, WALK },
 	{ "Network", "vlan", "VLAN", US_REFUSED, "the capture kernel sets none up", WALK },

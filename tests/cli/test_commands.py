@@ -13,7 +13,7 @@ import probe
 import pytest
 
 SCHEMAS = Path(__file__).parent / "schema"
-COMMANDS = ("inspect", "check", "load", "exec", "unload", "status", "snapshot", "log", "info", "verify", "dump", "convert")
+COMMANDS = ("inspect", "check", "load", "exec", "unload", "status", "snapshot", "log", "info", "verify", "dump", "convert", "crashes", "targets")
 NOBODY = 65534
 
 
