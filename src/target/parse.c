@@ -90,6 +90,7 @@ static struct us_err *parse_authority(const char *url, const char *p, size_t n,
 				      struct us_pool *pool, struct us_target_spec *spec)
 {
 	char *text = us_pool_strndup(pool, p, n), *host = text, *at, *port;
+	unsigned char raw[16];
 
 	if (!text)
 		return us_err_nomem();
@@ -107,8 +108,8 @@ static struct us_err *parse_authority(const char *url, const char *p, size_t n,
 			return bad_url(url, "the user's name has characters that none has");
 	}
 	port = *host == '[' ? strchr(host, ']') : host;
-	if (!port)
-		return bad_url(url, "the address has no closing bracket");
+	if (!port || (*port == ']' && port[1] && port[1] != ':'))
+		return bad_url(url, "the address has no closing bracket where it ends");
 	port = strchr(port, ':');
 	if (port) {
 		*port++ = 0;
@@ -119,6 +120,8 @@ static struct us_err *parse_authority(const char *url, const char *p, size_t n,
 	if (*host == '[') {
 		host++;
 		host[strcspn(host, "]")] = 0;
+		if (inet_pton(AF_INET6, host, raw) != 1)
+			return bad_url(url, "no IPv6 address stands in the brackets");
 	} else if (host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				     "0123456789.-_")] ||
 		   *host == '-') {

@@ -83,6 +83,8 @@ static void test_words_that_make_no_sense_are_named(void **state)
 	refused("ssh://h:0/a", "port");
 	refused("ssh://h:70000/a", "port");
 	refused("ssh://[::1/a", "bracket");
+	refused("ssh://[::1]x:22/a", "bracket");
+	refused("ssh://[::g]/a", "IPv6");
 	refused("ssh://-oProxyCommand=x/a", "host's name");
 	refused("ssh://-o@h/a", "-o@h");
 	refused("ssh://u:secret@h/a", "password");
