@@ -29,6 +29,7 @@ static const struct us_cmd *const commands[] = {
 	&us_cmd_disarm,
 	&us_cmd_size,
 	&us_cmd_rehearse,
+	&us_cmd_capture,
 	NULL,
 };
 

@@ -41,7 +41,6 @@ void us_capture_mount_kernel(struct us_capture *c)
 	if (c->console < 0)
 		c->console = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	mkdir("/run", 0700);
-	mkdir("/run/understudy", 0700);
 }
 
 void us_capture_watchdog_open(struct us_capture *c)
@@ -92,8 +91,8 @@ void us_capture_load_modules(struct us_capture *c, int target)
 		unsigned int budget = m->budget_s ? m->budget_s : MODULE_SECONDS;
 		_us_err_free_ struct us_err *err = NULL;
 
-		if (m->target != target)
-			continue;
+		if (m->target != target || (!c->wish->pid1 && access(m->file, F_OK)))
+			continue; /* by hand, on a machine that has its drivers already */
 		err = us_guard(c, m->file, us_capture_until(c, budget), load_module, (void *)m);
 		if (err && !(err->code == US_ERR_OS && err->os_errno == ETIMEDOUT))
 			us_capture_note(c, "module", "%s", err->text);

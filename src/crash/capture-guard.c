@@ -136,6 +136,7 @@ struct us_err *us_guard(struct us_capture *c, const char *what, uint64_t deadlin
 	}
 	us_closep(&out);
 	out = -1;
+	c->child = pid;
 	setpgid(pid, pid);
 	if (!wait_for(c, in, deadline_ns))
 		return give_up(c, pid, what);

@@ -12,6 +12,7 @@
 #include "vmcore/vmcore.h"
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #define US_CAPTURE_STAGES  48
 #define US_CAPTURE_SAMPLES 512 /* then every other one is dropped */
@@ -63,6 +64,7 @@ struct us_capture {
 	uint64_t deadline_ns; /* of all; CLOCK_MONOTONIC */
 	int console, meminfo, watchdog;
 	uint64_t petted_ns, fenced_ns;
+	pid_t child; /* that is waited for now */
 	const char *mounts; /* directory for mount points */
 	/* called ten times a second while PID 1 waits; NULL in other processes */
 	void (*tick)(struct us_capture *c);

@@ -50,6 +50,9 @@ static struct us_err *open_target(struct us_capture *c, unsigned int target, uin
 	const char *node = NULL;
 
 	*root = 0;
+	if (spec.kind == US_TARGET_DIR && !t->device && c->wish->pid1)
+		return us_err_new(US_ERR_BAD_DATA, "%s: the recipe names no device for it",
+				  spec.text);
 	if (t->network)
 		US_TRY(us_capture_net(c, deadline_ns));
 	if (t->device)

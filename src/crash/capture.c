@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #define RECIPE_MOST (1u << 20)
@@ -233,9 +235,36 @@ static void end_targets(struct us_capture *c)
 		us_capture_say(c, "%s", err->text);
 }
 
+/* What the recipe asks for is looked for and nothing is changed: no module, no mount, no network. */
+static void look_only(struct us_capture *c)
+{
+	const char *node;
+
+	for (size_t i = 0; i < c->recipe->n_devices; i++) {
+		const struct us_recipe_device *d = &c->recipe->devices[i];
+		_us_err_free_ struct us_err *err = NULL;
+
+		if (d->kind != US_DEVICE_FOUND) {
+			us_capture_say(c, "%s would be assembled", d->name);
+			continue;
+		}
+		err = us_capture_device(c, d->name, us_capture_now_ns(), &node);
+		if (err)
+			us_capture_say(c, "%s", err->text);
+	}
+	for (size_t i = 0; i < c->recipe->n_targets; i++)
+		us_capture_say(c, "target %zu: %s", i, c->recipe->targets[i].spec.text);
+	us_capture_say(c, "the crash would be called %s", c->shared->crash);
+}
+
 static struct us_err *work(struct us_capture *c, void *data)
 {
 	(void)data;
+	if (c->wish->dry_run) {
+		open_core(c);
+		look_only(c);
+		return NULL;
+	}
 	us_capture_stage(c, "modules");
 	us_capture_load_modules(c, -1);
 	us_capture_fence_begin(c);
@@ -300,6 +329,8 @@ static void supervise(struct us_capture *c)
 	}
 	us_err_free(err);
 	us_capture_stages_end(c);
+	if (c->wish->dry_run)
+		return;
 	us_capture_say(c, "result %s%s%s",
 		       c->shared->held == US_HELD_WHOLE     ? "saved"
 		       : c->shared->held == US_HELD_PARTIAL ? "partial"
@@ -310,6 +341,8 @@ static void supervise(struct us_capture *c)
 
 static struct us_err *result_of(const struct us_capture *c)
 {
+	if (c->wish->dry_run)
+		return NULL;
 	return c->shared->held >= US_HELD_PARTIAL
 		       ? NULL
 		       : us_err_new(US_ERR_NOT_FOUND, "no target holds a dump%s",
@@ -334,6 +367,7 @@ struct us_err *us_capture_run(const struct us_capture_wish *wish)
 	c.shared->sample_every_ms = SAMPLE_MS;
 	if (wish->pid1)
 		us_capture_mount_kernel(&c);
+	mkdir("/run/understudy", 0700);
 	c.meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	us_capture_stage(&c, "begin");
 	err = read_recipe(&c);
@@ -341,7 +375,7 @@ struct us_err *us_capture_run(const struct us_capture_wish *wish)
 		us_capture_say(&c, "%s", err->text);
 	else
 		supervise(&c);
-	if (wish->pid1)
+	if (wish->pid1 || (wish->reboot && !wish->dry_run))
 		us_capture_finish(&c);
 	if (!err)
 		err = result_of(&c);

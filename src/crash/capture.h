@@ -9,13 +9,14 @@
 
 #include "crash/recipe.h"
 
-/* pid1: never returns. */
+/* pid1, reboot: never returns. dry_run: look for all that is needed and change nothing. */
 struct us_capture_wish {
 	const char *recipe; /* path; NULL: US_RECIPE_PATH */
 	const char *vmcore; /* NULL: /proc/vmcore */
-	bool pid1, dry_run;
+	bool pid1, dry_run, reboot;
 	int console_fd; /* where stages are told; 0: the console if pid1, else nowhere */
 };
+/* US_ERR_NOT_FOUND: no target holds a dump. */
 struct us_err *us_capture_run(const struct us_capture_wish *wish) us_must_check;
 
 /*

@@ -587,7 +587,7 @@ static struct us_err *check(const struct us_recipe *recipe)
 			return us_err_new(US_ERR_BAD_DATA,
 					  "the recipe: target %s: there is no device %s",
 					  t->spec.text, t->device);
-		if ((t->spec.kind == US_TARGET_DIR && (!t->device || !t->fs || !t->spec.path)) ||
+		if ((t->spec.kind == US_TARGET_DIR && (!t->device != !t->fs || !t->spec.path)) ||
 		    (t->spec.kind == US_TARGET_RAW && !t->device))
 			return us_err_new(US_ERR_BAD_DATA,
 					  "the recipe: target %s has no device, file system or path",

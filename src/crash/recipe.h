@@ -66,7 +66,7 @@ struct us_recipe_net {
 
 struct us_recipe_target {
 	struct us_target_spec spec;  /* paths as in the capture image */
-	const char *device;          /* DIR, RAW: name of a device */
+	const char *device;          /* DIR, RAW: name of a device; DIR without one: by hand only */
 	const char *fs, *fs_options; /* DIR; NFS has its own in spec */
 	bool network;
 };
