@@ -228,6 +228,8 @@ int us_cmd_json(json_object *obj, int status);
 /* The bash completion for all commands, and the OPTIONS section of a command's manual page. */
 void us_complete_bash(FILE *f, const struct us_cmd *const *commands);
 void us_options_scd(FILE *f, const struct us_cmd *cmd);
+/* s, with what scdoc would take for markup escaped. */
+void us_scd_put(FILE *f, const char *s);
 /* The configuration's keys as the sample file and as a manual page's section. */
 void us_config_sample(FILE *f);
 void us_config_scd(FILE *f);

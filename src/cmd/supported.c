@@ -5,6 +5,7 @@
  * named; what the code takes and no machine has crashed on yet is "not tried". The walk
  * (crash/walk*.c) decides; this table tells people beforehand.
  */
+#include "cmd/cmd-int.h"
 #include "cmd/supported-int.h"
 
 #include "base/err.h"
@@ -97,12 +98,6 @@ const char *us_supported_state_name(enum us_supported_state s)
 	return s == US_SHOWN ? "shown" : s == US_NOT_TRIED ? "not tried" : "refused";
 }
 
-static void put_scd(FILE *f, const char *s)
-{
-	for (; *s; s++)
-		fprintf(f, "%s%c", strchr("*_\\`<>[]#~|", *s) ? "\\" : "", *s);
-}
-
 void us_supported_scd(FILE *f)
 {
 	const char *group = "";
@@ -113,11 +108,11 @@ void us_supported_scd(FILE *f)
 			group = rows[i].group;
 		}
 		fputs("- ", f);
-		put_scd(f, rows[i].name);
+		us_scd_put(f, rows[i].name);
 		fprintf(f, ": *%s*", us_supported_state_name(rows[i].state));
 		if (rows[i].note) {
 			fputs(", ", f);
-			put_scd(f, rows[i].note);
+			us_scd_put(f, rows[i].note);
 		}
 		fputc('\n', f);
 	}

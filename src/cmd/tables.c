@@ -105,8 +105,7 @@ void us_complete_bash(FILE *f, const struct us_cmd *const *commands)
 	      f);
 }
 
-/* What scdoc would take for markup is escaped. */
-static void put_scd(FILE *f, const char *s)
+void us_scd_put(FILE *f, const char *s)
 {
 	for (; *s; s++) {
 		if (strchr("*_\\`<>[]#~|", *s))
@@ -126,11 +125,11 @@ void us_options_scd(FILE *f, const struct us_cmd *cmd)
 			fprintf(f, "*--%s*", o->name);
 		if (o->type != US_OPT_FLAG && o->type != US_OPT_SET) {
 			fputs(" _", f);
-			put_scd(f, o->arg);
+			us_scd_put(f, o->arg);
 			fputc('_', f);
 		}
 		fputs("\n\t", f);
-		put_scd(f, o->help);
+		us_scd_put(f, o->help);
 		fputs(".\n\n", f);
 	}
 	fputs("*-h*, *--help*\n\tShow the options and end.\n", f);
@@ -173,13 +172,13 @@ void us_config_scd(FILE *f)
 
 	for (size_t i = 0; (k = us_crash_key_at(i)); i++) {
 		fprintf(f, "*%s* = _", k->name);
-		put_scd(f, k->values);
+		us_scd_put(f, k->values);
 		fputs("_\n\t", f);
-		put_scd(f, k->help);
+		us_scd_put(f, k->help);
 		fputs(". ", f);
 		if (*k->fallback) {
 			fputs("The default is _", f);
-			put_scd(f, k->fallback);
+			us_scd_put(f, k->fallback);
 			fputs("_.", f);
 		} else {
 			fputs("It is not set by default.", f);
