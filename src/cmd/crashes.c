@@ -606,9 +606,11 @@ static struct us_err *begin(struct run *r, int argc, char **argv)
 	US_TRY(us_places_find(root, r->o->config, r->o->target, &r->places));
 	for (i = 0; i < r->places.n; i++) {
 		struct us_place *place = &r->places.v[i];
-		bool copies = !strcmp(r->verb, "recover");
+		unsigned int seconds = !strcmp(r->verb, "recover") ? 0
+				       : !strcmp(r->verb, "prune") ? place->spec->budget_s
+								   : ASK_S;
 
-		us_place_open(place, copies ? 0 : ASK_S);
+		us_place_open(place, seconds);
 		us_place_list(&r->places, place);
 	}
 	return NULL;
