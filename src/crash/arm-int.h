@@ -5,9 +5,9 @@
 
 #include "crash/crash.h"
 
-/* resident.c: bytes of an unpacked kernel that stay in memory while it runs, and those that it takes
- * until it has started and frees its .init sections and the gaps. False: elf is no ELF file of 64
- * bits with section headers. */
+/* resident.c: bytes of an unpacked kernel that stay in memory while it runs, and those that it
+ * takes until it has started and frees its .init sections and the gaps. False: elf is no ELF file
+ * of 64 bits with section headers. */
 bool us_crash_resident(struct us_bytes elf, uint64_t *ret, uint64_t *ret_starting);
 
 /* A list of texts that grows in a pool; always NULL-terminated once something was added. */
@@ -28,7 +28,7 @@ struct us_noted { /* about the set that was armed last; texts are NULL if unknow
 	struct us_pool pool;
 	const char *boot_id;      /* of the boot in which it was loaded; NULL: no more */
 	const char *set, *loaded; /* as in struct us_arming */
-	const char *at, *running, *capture, *kernel, *kernel_hash, *config_hash, *cmdline;
+	const char *at, *running, *capture, *kernel, *kernel_hash, *cmdline;
 	uint64_t need;
 };
 /* US_ERR_NOT_FOUND: nothing is noted. */
@@ -42,14 +42,13 @@ struct us_err *us_noted_manifest_write(const struct us_host *host, const char *m
 	us_must_check;
 struct us_err *us_noted_manifest_read(const struct us_host *host, struct us_pool *pool,
 				      const char **ret) us_must_check;
-/* Hex SHA-256 of a file of that machine; "none" for NULL. */
+/* Hex SHA-256 of a file of that machine. */
 struct us_err *us_noted_hash(const struct us_host *host, struct us_pool *pool, const char *path,
 			     const char **ret) us_must_check;
-/* What has changed since it was armed: kernel, configuration and what the manifest lists; an empty
- * list: nothing. */
-struct us_err *us_noted_stale(const struct us_host *host, const char *config_path,
-			      const struct us_noted *noted, struct us_pool *pool,
-			      const char *const **ret) us_must_check;
+/* What has changed since it was armed: the kernel and what the manifest lists; an empty
+ * list: nothing. early: as for us_manifest_stale(). */
+struct us_err *us_noted_stale(const struct us_host *host, const struct us_noted *noted, bool early,
+			      struct us_pool *pool, const char *const **ret) us_must_check;
 /* It was loaded in this boot, and something is loaded. */
 bool us_noted_is_loaded(const struct us_host *host, const struct us_noted *noted);
 /* The folder of the state, made if need be. */

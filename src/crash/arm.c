@@ -213,7 +213,7 @@ static struct us_err *take_saved(struct arm *arm, const struct us_noted *noted)
 	_us_plan_free_ struct us_plan *saved = NULL;
 	const char *const *stale, *dir;
 
-	US_TRY(us_noted_stale(arm->host, arm->wish->config_path, noted, &a->pool, &stale));
+	US_TRY(us_noted_stale(arm->host, noted, true, &a->pool, &stale));
 	if (*stale)
 		return us_err_new(US_ERR_BAD_DATA, "%s", *stale);
 	US_TRY(us_crash_path(arm->host, &a->pool, US_CRASH_STATE_DIR, &dir));
@@ -515,7 +515,6 @@ static struct us_err *note(const struct us_host *host, const struct us_arming *a
 	const char *dir;
 
 	US_TRY(us_noted_hash(host, &pool, a->kernel_path, &noted.kernel_hash));
-	US_TRY(us_noted_hash(host, &pool, a->config->path, &noted.config_hash));
 	US_TRY(us_crash_state_dir(host, &pool, &dir));
 	if (!a->saved) {
 		US_TRY(us_armed_save(a->plan, dir));

@@ -94,6 +94,7 @@ struct us_err *us_manifest_write(const struct us_manifest_facts *facts,
 struct us_walk_sources;
 struct us_err *us_manifest_stale_with(const struct us_host *host,
 				      const struct us_walk_sources *sources, const char *manifest,
-				      struct us_pool *pool, const char *const **ret) us_must_check;
+				      bool early, struct us_pool *pool, const char *const **ret)
+	us_must_check;
 
 #endif

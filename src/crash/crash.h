@@ -124,8 +124,9 @@ struct us_err *us_capture_image_build(const struct us_host *host,
 	us_must_check;
 void us_capture_image_free(struct us_capture_image *image);
 /* What has changed since a manifest was written: "module ext4.ko: hash differs", NULL-terminated;
- * an empty list is: all as it was. Compares hashes, device tables and addresses, never dates. */
-struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest,
+ * an empty list is: all as it was. Compares hashes, device tables and addresses, never dates.
+ * early: without what only a network that is up can tell. */
+struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest, bool early,
 				 struct us_pool *pool, const char *const **ret) us_must_check;
 
 /* ---- initrd.c: any other initrd, as cpio, not packed ---- */

@@ -243,12 +243,32 @@ static struct us_err *file_compare(const struct line *line, struct changes *chan
 		       : NULL;
 }
 
-static struct us_err *compare(const struct lines *then, const struct lines *now,
+/* Lines that cannot be compared before the network is up. */
+static bool waits_for_network(const struct line *line)
+{
+	static const enum us_target_kind local[] = { US_TARGET_DIR, US_TARGET_RAW };
+
+	if (!strcmp(line->kind, "interface") || !strcmp(line->kind, "wanted"))
+		return true;
+	if (strcmp(line->kind, "target"))
+		return false;
+	for (size_t i = 0; i < us_array_size(local); i++) {
+		const char *name = us_target_kind_name(local[i]);
+
+		if (!strncmp(line->value, name, strlen(name)))
+			return false;
+	}
+	return true;
+}
+
+static struct us_err *compare(const struct lines *then, const struct lines *now, bool early,
 			      struct changes *changes)
 {
 	for (size_t i = 0; i < then->n; i++) {
 		const struct line *old = &then->all[i], *line = find(now, old);
 
+		if (early && waits_for_network(old))
+			continue;
 		if (!strcmp(old->kind, "file")) {
 			US_TRY(file_compare(old, changes));
 			continue;
@@ -261,7 +281,7 @@ static struct us_err *compare(const struct lines *then, const struct lines *now,
 					  old->value, line->value));
 	}
 	for (size_t i = 0; i < now->n; i++)
-		if (!find(then, &now->all[i]))
+		if (!find(then, &now->all[i]) && !(early && waits_for_network(&now->all[i])))
 			US_TRY(change_add(changes, "%s %s is new (%s)", now->all[i].kind,
 					  now->all[i].name, now->all[i].value));
 	return NULL;
@@ -276,7 +296,7 @@ static const char *value_of(const struct lines *lines, const char *kind, const c
 
 struct us_err *us_manifest_stale_with(const struct us_host *host,
 				      const struct us_walk_sources *sources, const char *manifest,
-				      struct us_pool *pool, const char *const **ret)
+				      bool early, struct us_pool *pool, const char *const **ret)
 {
 	_us_crash_config_free_ struct us_crash_config *config = NULL;
 	struct us_walk_result *walk = NULL;
@@ -300,7 +320,7 @@ struct us_err *us_manifest_stale_with(const struct us_host *host,
 	};
 	struct us_err *err = facts_lines(&facts, &now);
 	if (!err)
-		err = compare(&then, &now, &changes);
+		err = compare(&then, &now, early, &changes);
 	us_walk_result_free(walk);
 	if (err)
 		return err;
@@ -308,11 +328,11 @@ struct us_err *us_manifest_stale_with(const struct us_host *host,
 	return NULL;
 }
 
-struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest,
+struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest, bool early,
 				 struct us_pool *pool, const char *const **ret)
 {
 	struct us_err *err =
-		us_manifest_stale_with(host, &us_walk_sources_live, manifest, pool, ret);
+		us_manifest_stale_with(host, &us_walk_sources_live, manifest, early, pool, ret);
 
 	return err ? us_err_wrap(err, "what is armed and what is so now") : NULL;
 }

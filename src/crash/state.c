@@ -72,7 +72,6 @@ static const struct {
 	{ "capture", offsetof(struct us_noted, capture) },
 	{ "kernel", offsetof(struct us_noted, kernel) },
 	{ "kernel_hash", offsetof(struct us_noted, kernel_hash) },
-	{ "config_hash", offsetof(struct us_noted, config_hash) },
 	{ "cmdline", offsetof(struct us_noted, cmdline) },
 };
 
@@ -223,10 +222,9 @@ static struct us_err *hash_of(const struct us_host *host, struct us_pool *pool, 
 struct us_err *us_noted_hash(const struct us_host *host, struct us_pool *pool, const char *path,
 			     const char **ret)
 {
-	char hash[65] = "none";
+	char hash[65];
 
-	if (path)
-		US_TRY(hash_of(host, pool, path, hash));
+	US_TRY(hash_of(host, pool, path, hash));
 	*ret = us_pool_strdup(pool, hash);
 	return *ret ? NULL : us_err_nomem();
 }
@@ -247,30 +245,8 @@ static struct us_err *compare_file(const struct us_host *host, struct us_texts *
 	return us_texts_add(changes, "%s %s cannot be read any more", what, path);
 }
 
-static struct us_err *compare_config(const struct us_host *host, const char *config_path,
-				     const struct us_noted *noted, struct us_texts *changes)
-{
-	_us_crash_config_free_ struct us_crash_config *config = NULL;
-	struct us_err *err = us_crash_config_read(host->root_fd, config_path, &config), *told;
-
-	if (err && err->code == US_ERR_NOMEM)
-		return err;
-	if (err) {
-		told = us_texts_add(changes, "the configuration cannot be read: %s", err->text);
-		us_err_free(err);
-		return told;
-	}
-	if (config->path)
-		return compare_file(host, changes, "the configuration", config->path,
-				    noted->config_hash);
-	return noted->config_hash && !strcmp(noted->config_hash, "none")
-		       ? NULL
-		       : us_texts_add(changes, "the configuration is gone");
-}
-
-struct us_err *us_noted_stale(const struct us_host *host, const char *config_path,
-			      const struct us_noted *noted, struct us_pool *pool,
-			      const char *const **ret)
+struct us_err *us_noted_stale(const struct us_host *host, const struct us_noted *noted, bool early,
+			      struct us_pool *pool, const char *const **ret)
 {
 	static const char *const none[] = { NULL };
 	struct us_texts changes = { .pool = pool };
@@ -280,10 +256,9 @@ struct us_err *us_noted_stale(const struct us_host *host, const char *config_pat
 	if (noted->kernel)
 		US_TRY(compare_file(host, &changes, "the capture kernel", noted->kernel,
 				    noted->kernel_hash));
-	US_TRY(compare_config(host, config_path, noted, &changes));
 	err = us_noted_manifest_read(host, pool, &manifest);
 	if (!err)
-		err = us_manifest_stale(host, manifest, pool, &stale);
+		err = us_manifest_stale(host, manifest, early, pool, &stale);
 	for (; !err && *stale; stale++)
 		err = us_texts_add(&changes, "%s", *stale);
 	if (err && err->code == US_ERR_NOMEM)

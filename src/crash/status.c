@@ -23,7 +23,7 @@ struct look {
 	const struct us_crash_config *config;
 };
 
-static struct us_err *take_noted(struct look *l, const char *config_path)
+static struct us_err *take_noted(struct look *l)
 {
 	struct us_crash_state *s = l->s;
 	_us_noted_deinit_ struct us_noted noted = { 0 };
@@ -35,7 +35,7 @@ static struct us_err *take_noted(struct look *l, const char *config_path)
 		s->manifest = NULL;
 		return err->code == US_ERR_NOMEM ? us_steal(&err) : NULL;
 	}
-	err = us_noted_stale(l->host, config_path, &noted, &noted.pool, &s->stale);
+	err = us_noted_stale(l->host, &noted, false, &noted.pool, &s->stale);
 	if (err && err->code == US_ERR_NOMEM)
 		return us_steal(&err);
 	s->noted = true;
@@ -190,7 +190,7 @@ static struct us_err *look(struct look *l, const char *config_path)
 	_us_crash_config_free_ struct us_crash_config *config = NULL;
 	_us_err_free_ struct us_err *err = NULL;
 
-	US_TRY(take_noted(l, config_path));
+	US_TRY(take_noted(l));
 	US_TRY(take_rehearsal(l));
 	l->s->predicted_bytes = UINT64_MAX;
 	err = us_crash_config_read(l->host->root_fd, config_path, &config);

@@ -438,8 +438,8 @@ static const char *const *stale(struct machine *m)
 	const struct us_walk_sources sources = { dm_table, addresses, resolve, lvm_text, m };
 	const char *const *changes;
 
-	no_error(us_manifest_stale_with(&m->host, &sources, m->image->manifest, &m->host.pool,
-					&changes));
+	no_error(us_manifest_stale_with(&m->host, &sources, m->image->manifest, false,
+					&m->host.pool, &changes));
 	return changes;
 }
 
@@ -471,6 +471,30 @@ static void what_has_changed_is_named(void **state)
 	image_of(m);
 	m->host.release.v = "6.6.7";
 	one_change(m, "running kernel release: was 6.6.6, is 6.6.7");
+}
+
+static void before_the_network_only_the_rest_is_compared(void **state)
+{
+	const struct us_walk_sources sources = { dm_table, addresses, resolve, lvm_text, *state };
+	const char *const *changes, *manifest;
+	struct machine *m = *state;
+
+	put_whole(m);
+	manifest = us_pool_format(&m->host.pool,
+				  "%sinterface\teth0\tmac=52:54:00:12:34:56\n"
+				  "wanted\tvirtio_net\ta card\ntarget\tssh://h/d\tssh path=/d\n",
+				  (image_of(m), m->image->manifest));
+	no_error(us_manifest_stale_with(&m->host, &sources, manifest, true, &m->host.pool,
+					&changes));
+	assert_null(changes[0]);
+	no_error(us_manifest_stale_with(&m->host, &sources, manifest, false, &m->host.pool,
+					&changes));
+	assert_non_null(changes[2]);
+	put(m, TREE "kernel/jbd2.ko", "JBD2");
+	no_error(us_manifest_stale_with(&m->host, &sources, manifest, true, &m->host.pool,
+					&changes));
+	assert_non_null(strstr(changes[0], "jbd2.ko has changed"));
+	assert_null(changes[1]);
 }
 
 static void a_changed_configuration_is_told(void **state)
@@ -538,6 +562,7 @@ int main(void)
 		TEST(targets_that_cannot_be_used_are_no_part_of_it),
 		TEST(the_same_machine_gives_the_same_image),
 		TEST(what_has_changed_is_named),
+		TEST(before_the_network_only_the_rest_is_compared),
 		TEST(a_changed_configuration_is_told),
 		TEST(a_program_that_is_not_there_is_told),
 		TEST(a_program_brings_its_libraries),
