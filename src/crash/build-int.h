@@ -38,7 +38,7 @@ struct us_module_file {
 	const char *options;                   /* of modprobe.d, "" if none */
 	const struct us_wanted_module *wanted; /* the first that led to it */
 	int target;                            /* as in us_wanted_module */
-	bool optional;
+	const char *const *firmware;           /* names below /lib/firmware that it may ask for */
 };
 struct us_module_set {
 	const struct us_module_file *files; /* in order of loading */
@@ -65,6 +65,15 @@ struct us_program_file {
 	const char *source; /* on this machine */
 	bool runs;          /* a program or library, not a key or the like */
 };
+#define US_PROGRAM_NEEDS_MAX 64
+struct us_program_needs {                  /* of one ELF file; texts in the pool */
+	const char *interpreter, *runpath; /* NULL: none */
+	const char *names[US_PROGRAM_NEEDS_MAX];
+	size_t n;
+	uint16_t machine;
+};
+/* False: no program for a 64-bit little-endian machine, or damaged. */
+bool us_program_elf(struct us_pool *pool, struct us_bytes file, struct us_program_needs *ret);
 struct us_program_set {
 	struct us_pool *pool;
 	const char *root;   /* of the machine, without a slash at its end: "" for this one */

@@ -14,8 +14,9 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#define MODULE_BYTES_MAX (256u << 20)
-#define FILES_MAX        4096
+#define MODULE_BYTES_MAX   (256u << 20)
+#define FIRMWARE_BYTES_MAX (64u << 20)
+#define FILES_MAX          4096
 
 struct build {
 	const struct us_host *host;
@@ -193,6 +194,54 @@ static struct us_err *put_module(struct build *b, const struct us_module_file *m
 	return NULL;
 }
 
+/* Firmware as it is installed, packed or not: the capture kernel gets it unpacked. */
+static struct us_err *put_firmware_file(struct build *b, const char *name, const char *suffix,
+					bool *ret_put)
+{
+	_us_blob_deinit_ struct us_blob file = { 0 }, unpacked = { 0 };
+	const char *path = us_pool_format(b->pool, "/lib/firmware/%s", name);
+	const char *source =
+		us_pool_format(b->pool, "%s/lib/firmware/%s%s", root_of(b->host), name, suffix);
+
+	*ret_put = false;
+	if (!path || !source)
+		return us_err_nomem();
+	if (access(source, R_OK) < 0)
+		return NULL;
+	US_TRY(us_file_map(source, &file));
+	struct us_bytes bytes = us_blob_bytes(&file);
+	US_TRY(file_note(b, path, source, bytes));
+	if (*suffix) {
+		const struct us_codec *codec = us_codec_by_magic(bytes);
+
+		if (!codec)
+			return us_err_new(US_ERR_BAD_DATA, "%s is not packed", source);
+		US_TRY(us_unpack(codec, bytes, FIRMWARE_BYTES_MAX, 0, NULL, &unpacked, NULL));
+		bytes = us_blob_bytes(&unpacked);
+	}
+	*ret_put = true;
+	return us_archive_file(&b->archive, path, 0600, bytes);
+}
+
+/* What the drivers of disks and cards may ask for, as far as this machine has it. */
+static struct us_err *put_firmware(struct build *b)
+{
+	static const char *const suffixes[] = { "", ".xz", ".zst" };
+
+	for (size_t i = 0; i < b->modules.n_files; i++)
+		for (const char *const *name = b->modules.files[i].firmware; *name; name++) {
+			bool done = false;
+
+			for (size_t k = 0; k < i && !done; k++) /* of an earlier module */
+				for (const char *const *had = b->modules.files[k].firmware;
+				     *had && !done; had++)
+					done = !strcmp(*had, *name);
+			for (size_t k = 0; k < us_array_size(suffixes) && !done; k++)
+				US_TRY(put_firmware_file(b, *name, suffixes[k], &done));
+		}
+	return NULL;
+}
+
 /* Signatures must stay where the capture kernel may ask for them. */
 static bool may_strip(const struct us_host *host, const struct us_image *kernel)
 {
@@ -251,7 +300,7 @@ static struct us_err *put_modules(struct build *b)
 	return NULL;
 }
 
-/* understudy-capture: where it is installed, or beside this program. */
+/* understudy-capture: beside this program, or where it is installed, by us or by a distribution. */
 static struct us_err *capture_program(struct us_pool *pool, const char **ret)
 {
 	const char *named = getenv("UNDERSTUDY_CAPTURE");
@@ -270,7 +319,8 @@ static struct us_err *capture_program(struct us_pool *pool, const char **ret)
 	const char *beside =
 		slash ? us_pool_format(pool, "%.*s/understudy-capture", (int)(slash - self), self)
 		      : NULL;
-	const char *const places[] = { US_LIBEXEC_DIR "/understudy-capture", beside };
+	const char *const places[] = { beside, US_LIBEXEC_DIR "/understudy-capture",
+				       "/usr/libexec/understudy/understudy-capture" };
 	for (size_t i = 0; i < us_array_size(places); i++)
 		if (places[i] && access(places[i], R_OK) == 0) {
 			*ret = places[i];
@@ -511,6 +561,7 @@ static struct us_err *build(struct build *b)
 	b->strip = may_strip(b->host, b->kernel);
 	US_TRY(put_init(b));
 	US_TRY(put_modules(b));
+	US_TRY(put_firmware(b));
 	US_TRY(put_programs(b));
 	US_TRY(note_config(b));
 	US_TRY(put_recipe(b));

@@ -15,8 +15,9 @@
 #include <limits.h>
 #include <string.h>
 
-#define FILES_MAX 1024
-#define DEPTH_MAX 32
+#define FILES_MAX    1024
+#define DEPTH_MAX    32
+#define FIRMWARE_MAX 64
 
 struct tree {
 	struct kmod_ctx *kmod;
@@ -25,7 +26,11 @@ struct tree {
 	struct us_blob weakdep; /* text, empty if there is none */
 	struct us_module_file *files;
 	size_t n_files;
-	const char **visited, **left_out;
+	struct visited {
+		const char *name;
+		int target; /* all that lead there; -1: several */
+	} * visited;
+	const char **left_out;
 	size_t n_visited, n_left_out;
 	const struct us_wanted_module *wanted; /* the one at hand */
 };
@@ -73,21 +78,68 @@ static struct us_err *note(struct tree *tree, const char *fmt, ...)
 	return tree->left_out[tree->n_left_out++] ? NULL : us_err_nomem();
 }
 
-/* One that is visited again for another target belongs to both. */
-static bool seen(struct tree *tree, const char *name)
-{
-	for (size_t i = 0; i < tree->n_files; i++)
-		if (!strcmp(tree->files[i].name, name)) {
-			struct us_module_file *f = &tree->files[i];
+enum seen { SEEN_NEVER, SEEN_FOR_ANOTHER, SEEN };
 
-			if (f->target != tree->wanted->target)
-				f->target = -1;
-			f->optional = f->optional && tree->wanted->optional;
+/* A module that is needed by another target as well belongs to no one's alone, and so does all that
+ * it needs. */
+static enum seen seen(struct tree *tree, const char *name)
+{
+	struct visited *v = tree->visited, *end = v + tree->n_visited;
+
+	while (v < end && strcmp(v->name, name) != 0)
+		v++;
+	if (v == end)
+		return SEEN_NEVER;
+	if (v->target < 0 || v->target == tree->wanted->target)
+		return SEEN;
+	v->target = -1;
+	for (size_t i = 0; i < tree->n_files; i++)
+		if (!strcmp(tree->files[i].name, name))
+			tree->files[i].target = -1;
+	return SEEN_FOR_ANOTHER;
+}
+
+/* The firmware that the module's own information names. */
+static struct us_err *firmware_of(struct tree *tree, struct kmod_module *module,
+				  const char *const **ret)
+{
+	struct kmod_list *info = NULL, *i;
+	const char **names = us_pool_array(tree->pool, FIRMWARE_MAX + 1, sizeof(*names));
+	size_t n = 0;
+
+	if (!names)
+		return us_err_nomem();
+	if (kmod_module_get_info(module, &info) >= 0)
+		kmod_list_foreach(i, info)
+		{
+			const char *key = kmod_module_info_get_key(i);
+			const char *value = kmod_module_info_get_value(i);
+
+			if (n < FIRMWARE_MAX && !strcmp(key, "firmware") && !strchr(value, '*') &&
+			    !strstr(value, ".."))
+				names[n++] = us_pool_strdup(tree->pool, value);
 		}
-	for (size_t i = 0; i < tree->n_visited; i++)
-		if (!strcmp(tree->visited[i], name))
-			return true;
-	return false;
+	kmod_module_info_free_list(info);
+	*ret = names;
+	return NULL;
+}
+
+static struct us_err *file_add(struct tree *tree, struct kmod_module *module)
+{
+	const char *options = kmod_module_get_options(module);
+	struct us_module_file f = {
+		.name = us_pool_strdup(tree->pool, kmod_module_get_name(module)),
+		.path = us_pool_strdup(tree->pool, kmod_module_get_path(module)),
+		.options = us_pool_strdup(tree->pool, options ? options : ""),
+		.wanted = tree->wanted,
+		.target = tree->wanted->target,
+	};
+
+	if (!f.name || !f.path || !f.options)
+		return us_err_nomem();
+	US_TRY(firmware_of(tree, module, &f.firmware));
+	tree->files[tree->n_files++] = f;
+	return NULL;
 }
 
 static struct us_err *visit(struct tree *tree, struct kmod_module *module, unsigned int depth)
@@ -132,16 +184,20 @@ static struct us_err *visit(struct tree *tree, struct kmod_module *module, unsig
 {
 	_list_free_ struct kmod_list *pre = NULL, *post = NULL, *below = NULL;
 	const char *name = kmod_module_get_name(module), *path = kmod_module_get_path(module);
-	const char *options = kmod_module_get_options(module);
+	enum seen before = seen(tree, name);
 
-	if (seen(tree, name))
+	if (before == SEEN)
 		return NULL;
 	if (depth > DEPTH_MAX || tree->n_visited == FILES_MAX)
 		return us_err_new(US_ERR_BAD_DATA, "%s: the modules' dependencies do not end",
 				  tree->dir);
-	tree->visited[tree->n_visited] = us_pool_strdup(tree->pool, name);
-	if (!tree->visited[tree->n_visited++])
-		return us_err_nomem();
+	if (before == SEEN_NEVER) {
+		struct visited *v = &tree->visited[tree->n_visited++];
+
+		*v = (struct visited){ us_pool_strdup(tree->pool, name), tree->wanted->target };
+		if (!v->name)
+			return us_err_nomem();
+	}
 	if (!path)
 		return note(tree, "built in: %s", name);
 	if (strstr(path, "/drivers/gpu/"))
@@ -151,17 +207,8 @@ static struct us_err *visit(struct tree *tree, struct kmod_module *module, unsig
 	US_TRY(visit_list(tree, pre, depth + 1));
 	US_TRY(visit_weak(tree, name, depth + 1));
 	US_TRY(visit_list(tree, below, depth + 1));
-	struct us_module_file f = {
-		.name = us_pool_strdup(tree->pool, name),
-		.path = us_pool_strdup(tree->pool, path),
-		.options = us_pool_strdup(tree->pool, options ? options : ""),
-		.wanted = tree->wanted,
-		.target = tree->wanted->target,
-		.optional = tree->wanted->optional,
-	};
-	if (!f.name || !f.path || !f.options)
-		return us_err_nomem();
-	tree->files[tree->n_files++] = f;
+	if (before == SEEN_NEVER)
+		US_TRY(file_add(tree, module));
 	return visit_list(tree, post, depth + 1);
 }
 

@@ -16,20 +16,13 @@
 #include <limits.h>
 #include <string.h>
 
-#define NEEDED_MAX 64
-#define DIRS_MAX   64
-#define FILES_MAX  1024
-#define DEPTH_MAX  16
+#define DIRS_MAX  64
+#define FILES_MAX 1024
+#define DEPTH_MAX 16
 
 struct dirs {
 	const char *all[DIRS_MAX];
 	size_t n;
-};
-struct needed {
-	const char *interpreter, *runpath; /* NULL: none */
-	const char *names[NEEDED_MAX];
-	size_t n;
-	uint16_t machine;
 };
 
 static void dir_add(struct dirs *dirs, const char *dir)
@@ -76,7 +69,7 @@ static const char *text_of(struct us_pool *pool, struct us_bytes file, uint64_t 
 }
 
 static bool dynamic_read(struct us_pool *pool, struct us_bytes file, const Elf64_Ehdr *head,
-			 struct us_bytes dynamic, struct needed *ret)
+			 struct us_bytes dynamic, struct us_program_needs *ret)
 {
 	uint64_t strings = 0;
 	Elf64_Dyn dyn;
@@ -90,7 +83,7 @@ static bool dynamic_read(struct us_pool *pool, struct us_bytes file, const Elf64
 		memcpy(&dyn, dynamic.p + at, sizeof(dyn));
 		if (dyn.d_tag == DT_NULL)
 			break;
-		if (dyn.d_tag == DT_NEEDED && ret->n < NEEDED_MAX)
+		if (dyn.d_tag == DT_NEEDED && ret->n < US_PROGRAM_NEEDS_MAX)
 			ret->names[ret->n++] = text_of(pool, file, strings, dyn.d_un.d_val);
 		if (dyn.d_tag == DT_RUNPATH || (dyn.d_tag == DT_RPATH && !ret->runpath))
 			ret->runpath = text_of(pool, file, strings, dyn.d_un.d_val);
@@ -101,8 +94,7 @@ static bool dynamic_read(struct us_pool *pool, struct us_bytes file, const Elf64
 	return true;
 }
 
-/* False: no program for a 64-bit little-endian machine, or damaged. */
-static bool elf_read(struct us_pool *pool, struct us_bytes file, struct needed *ret)
+bool us_program_elf(struct us_pool *pool, struct us_bytes file, struct us_program_needs *ret)
 {
 	Elf64_Ehdr head;
 
@@ -205,11 +197,11 @@ static void runpath_dirs(const struct us_program_set *set, const char *runpath, 
 static bool same_machine(const struct us_program_set *set, const char *path, uint16_t machine)
 {
 	_us_blob_deinit_ struct us_blob file = { 0 };
-	struct needed needed = { 0 };
+	struct us_program_needs needed = { 0 };
 	const char *source = source_of(set, path);
 	_us_err_free_ struct us_err *err = source ? us_file_map(source, &file) : us_err_nomem();
 
-	return !err && elf_read(set->pool, us_blob_bytes(&file), &needed) &&
+	return !err && us_program_elf(set->pool, us_blob_bytes(&file), &needed) &&
 	       needed.machine == machine;
 }
 
@@ -252,7 +244,7 @@ static struct us_err *file_add(struct us_program_set *set, const char *path, con
 static struct us_err *object_add(struct us_program_set *set, const char *path, const char *in_image,
 				 unsigned int depth) us_must_check;
 
-static struct us_err *library_add(struct us_program_set *set, const struct needed *needed,
+static struct us_err *library_add(struct us_program_set *set, const struct us_program_needs *needed,
 				  const char *of, const char *name, unsigned int depth)
 {
 	struct dirs run = { 0 }, conf = { 0 };
@@ -299,7 +291,7 @@ static struct us_err *object_add(struct us_program_set *set, const char *path, c
 				 unsigned int depth)
 {
 	_us_blob_deinit_ struct us_blob file = { 0 };
-	struct needed needed = { 0 };
+	struct us_program_needs needed = { 0 };
 	const char *source = source_of(set, path);
 
 	if (!source)
@@ -313,7 +305,7 @@ static struct us_err *object_add(struct us_program_set *set, const char *path, c
 	struct us_bytes bytes = us_blob_bytes(&file);
 	if (us_bytes_match(bytes, 0, "#!", 2))
 		return script_add(set, bytes, depth);
-	if (!elf_read(set->pool, bytes, &needed))
+	if (!us_program_elf(set->pool, bytes, &needed))
 		return us_err_new(US_ERR_UNSUPPORTED, "%s is no program of a 64-bit machine", path);
 	if (needed.interpreter && *needed.interpreter == '/') {
 		set->loader = needed.interpreter;

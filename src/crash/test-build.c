@@ -117,11 +117,28 @@ static void modules_come_after_what_they_need(void **state)
 	assert_string_equal(set.files[0].options, "");
 	assert_int_equal(set.files[0].target, 1);
 	assert_int_equal(set.files[1].target, -1); /* weak: of both */
+	assert_int_equal(set.files[2].target, 1);
 	assert_string_equal(set.files[2].wanted->reason, "b");
 	assert_string_equal(set.left_out[0], "built in: virtio_pci");
 	assert_string_equal(set.left_out[1], "never: gpu drives a display");
 	assert_string_equal(set.left_out[2], "missing: absent (d)");
 	assert_null(set.left_out[3]);
+}
+
+static void what_a_shared_module_needs_is_shared(void **state)
+{
+	static const struct us_wanted_module want[] = {
+		{ .name = "ext4", .reason = "a", .target = 0 },
+		{ .name = "ext4", .reason = "b", .target = 1 },
+		{ .name = "weak", .reason = "b", .target = 2 },
+	};
+	struct machine *m = *state;
+
+	put_tree(m);
+	struct us_module_set set = resolve_modules(m, want, us_array_size(want));
+	assert_string_equal(names_of(m, &set), "sum weak jbd2 ext4 ");
+	for (size_t i = 0; i < set.n_files; i++) /* by a soft, a weak and a plain dependency */
+		assert_int_equal(set.files[i].target, -1);
 }
 
 static void a_tree_that_is_not_there_is_an_error(void **state)
@@ -150,12 +167,10 @@ struct made_module {
 static void section(struct made_module *m, int i, const char *name, uint32_t type, uint64_t flags,
 		    const void *p, size_t n)
 {
-	static const char none[] = "";
 	size_t at = 1;
 
 	while (m->names[at])
 		at += strlen(m->names + at) + 1;
-	(void)none;
 	strcpy(m->names + at, name);
 	m->sections[i] = (Elf64_Shdr){
 		.sh_name = (uint32_t)at,
@@ -167,7 +182,8 @@ static void section(struct made_module *m, int i, const char *name, uint32_t typ
 	};
 }
 
-static void make_module(struct made_module *m, uint16_t machine)
+/* info: what .BTF holds, and then it is .modinfo; or NULL */
+static void make_module_with(struct made_module *m, uint16_t machine, const char *info)
 {
 	static const char strings[] = "\0here\0unused\0there\0printk";
 
@@ -185,7 +201,10 @@ static void make_module(struct made_module *m, uint16_t machine)
 	memset(m->text, 0x90, sizeof(m->text));
 	section(m, TEXT, ".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, m->text, sizeof(m->text));
 	section(m, RELA, ".rela.text", SHT_RELA, SHF_INFO_LINK, m->rela, sizeof(m->rela));
-	section(m, BTF, ".BTF", SHT_PROGBITS, 0, m->btf, sizeof(m->btf));
+	section(m, BTF, info ? ".modinfo" : ".BTF", SHT_PROGBITS, info ? SHF_ALLOC : 0, m->btf,
+		sizeof(m->btf));
+	if (info)
+		strcpy((char *)m->btf, info);
 	section(m, ORC, ".orc_unwind_ip", SHT_PROGBITS, SHF_ALLOC, m->orc, sizeof(m->orc));
 	section(m, RELA_ORC, ".rela.orc_unwind_ip", SHT_RELA, SHF_INFO_LINK, &m->rela_orc,
 		sizeof(m->rela_orc));
@@ -210,6 +229,11 @@ static void make_module(struct made_module *m, uint16_t machine)
 	m->rela[0] = (Elf64_Rela){ 1, ELF64_R_INFO(3ull, R_X86_64_PC32), -4 };
 	m->rela[1] = (Elf64_Rela){ 9, ELF64_R_INFO(4ull, R_X86_64_PLT32), -4 };
 	m->rela_orc = (Elf64_Rela){ 0, ELF64_R_INFO(1ull, R_X86_64_PC32), 0 };
+}
+
+static void make_module(struct made_module *m, uint16_t machine)
+{
+	make_module_with(m, machine, NULL);
 }
 
 /* A view of what came out, by the numbers in its own header. */
@@ -384,6 +408,16 @@ static struct us_capture_image *image_of(struct machine *m)
 	return m->image;
 }
 
+static const char *const *stale(struct machine *m)
+{
+	const struct us_walk_sources sources = { dm_table, addresses, resolve, lvm_text, m };
+	const char *const *changes;
+
+	no_error(us_manifest_stale_with(&m->host, &sources, m->image->manifest, false,
+					&m->host.pool, &changes));
+	return changes;
+}
+
 static void an_image_has_a_recipe_that_reads_back(void **state)
 {
 	_us_recipe_free_ struct us_recipe *recipe = NULL;
@@ -411,6 +445,29 @@ static void an_image_has_a_recipe_that_reads_back(void **state)
 	assert_int_equal(recipe->modules[4].target, -1); /* of both */
 }
 
+static void firmware_that_is_there_comes_along(void **state)
+{
+	_us_blob_deinit_ struct us_blob cpio = { 0 };
+	struct machine *m = *state;
+	struct made_module module;
+
+	put_whole(m);
+	make_module_with(&module, EM_X86_64, "firmware=made/it.bin");
+	put_bytes(m, TREE "kernel/virtio_blk.ko", 0, &module, sizeof(module));
+	make_module_with(&module, EM_X86_64, "firmware=made/other.bin");
+	put_bytes(m, TREE "kernel/sum.ko", 0, &module, sizeof(module));
+	put(m, "lib/firmware/made/it.bin", "the firmware");
+	const struct us_capture_image *image = image_of(m);
+	no_error(us_unpack(us_codec_by_name("xz"), image->bytes, 1 << 20, 0, NULL, &cpio, NULL));
+	struct us_bytes b = us_blob_bytes(&cpio);
+	assert_true(us_bytes_find(b, 0, "lib/firmware/made/it.bin", 25) != SIZE_MAX);
+	assert_true(us_bytes_find(b, 0, "the firmware", 12) != SIZE_MAX);
+	assert_true(us_bytes_find(b, 0, "lib/firmware/made/other.bin", 27) == SIZE_MAX);
+	assert_null(stale(m)[0]);
+	put(m, "lib/firmware/made/it.bin", "The firmware");
+	assert_non_null(strstr(stale(m)[0], "it.bin has changed"));
+}
+
 static void targets_that_cannot_be_used_are_no_part_of_it(void **state)
 {
 	struct machine *m = *state;
@@ -431,16 +488,6 @@ static void the_same_machine_gives_the_same_image(void **state)
 	put_whole(m);
 	no_error(us_blob_copy(image_of(m)->bytes, &first));
 	assert_true(us_bytes_equal(us_blob_bytes(&first), image_of(m)->bytes));
-}
-
-static const char *const *stale(struct machine *m)
-{
-	const struct us_walk_sources sources = { dm_table, addresses, resolve, lvm_text, m };
-	const char *const *changes;
-
-	no_error(us_manifest_stale_with(&m->host, &sources, m->image->manifest, false,
-					&m->host.pool, &changes));
-	return changes;
 }
 
 static void one_change(struct machine *m, const char *words)
@@ -553,12 +600,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(modules_come_after_what_they_need),
+		TEST(what_a_shared_module_needs_is_shared),
 		TEST(a_tree_that_is_not_there_is_an_error),
 		TEST(a_module_keeps_what_the_kernel_needs),
 		TEST(other_machines_keep_their_symbols),
 		TEST(what_is_unusual_is_left_alone),
 		TEST(an_archive_is_the_same_each_time),
 		TEST(an_image_has_a_recipe_that_reads_back),
+		TEST(firmware_that_is_there_comes_along),
 		TEST(targets_that_cannot_be_used_are_no_part_of_it),
 		TEST(the_same_machine_gives_the_same_image),
 		TEST(what_has_changed_is_named),

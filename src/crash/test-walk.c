@@ -396,6 +396,7 @@ static void only_plain_cards_are_taken(void **state)
 	} cases[] = {
 		{ "proc/net/vlan/eth0", "", "a VLAN" },
 		{ PCI "0000:00:06.0/virtio3/net/eth0/wireless/x", "", "is wireless" },
+		{ PCI "0000:00:06.0/virtio3/net/eth0/type", "32\n", "no Ethernet card" },
 		{ PCI "0000:00:06.0/virtio3/net/eth0/bonding/mode", "802.3ad 4\n",
 		  "only active-backup" },
 		{ PCI "0000:00:06.0/virtio3/net/eth0/bridge/x", "", "has 0 network cards" },

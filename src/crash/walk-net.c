@@ -225,6 +225,10 @@ static struct us_err *card_of(struct us_walk *walk, const char *interface, const
 	if (us_walk_exists(walk, "sys/class/net/%s/wireless", interface) ||
 	    us_walk_exists(walk, "sys/class/net/%s/phy80211", interface))
 		return us_err_new(US_ERR_UNSUPPORTED, "%s is wireless", interface);
+	const char *type = us_walk_read(walk, "sys/class/net/%s/type", interface);
+	if (type && strcmp(type, "1") != 0) /* linux/if_arp.h: Ethernet */
+		return us_err_new(US_ERR_UNSUPPORTED, "%s is no Ethernet card (type %s)", interface,
+				  type);
 	if (!us_walk_exists(walk, "sys/class/net/%s/device", interface))
 		return us_err_new(US_ERR_UNSUPPORTED, "%s is no network card", interface);
 	*ret = interface;

@@ -278,9 +278,11 @@ static struct us_err *walk_all(struct us_walk *walk)
 	out->problems = problems;
 	out->n_targets = n;
 	for (size_t i = 0; i < n; i++) {
+		struct us_wanted_module before[US_WALK_MODULES_MAX];
 		size_t devices = out->n_devices, modules = out->n_modules, nets = out->n_nets;
 		size_t hosts = walk->n_hosts;
 
+		memcpy(before, walk->modules, modules * sizeof(*before));
 		walk->target = (int)i;
 		_us_err_free_ struct us_err *err =
 			walk_target(walk, &walk->config->targets[i], &targets[i]);
@@ -290,6 +292,7 @@ static struct us_err *walk_all(struct us_walk *walk)
 			return us_err_nomem();
 		out->n_devices = devices;
 		out->n_modules = modules;
+		memcpy(walk->modules, before, modules * sizeof(*before));
 		out->n_nets = nets;
 		walk->n_hosts = hosts;
 		memset(walk->hosts + hosts, 0, (US_WALK_NETS_MAX - hosts) * sizeof(*walk->hosts));
