@@ -62,64 +62,150 @@ static struct us_err *line_add(struct lines *lines, const char *kind, const char
 	return NULL;
 }
 
-static void add_list(struct us_text *text, const char *what, const char *const *list)
-{
-	for (; list && *list; list++)
-		us_text_add(text, " %s=%s", what, *list);
-}
-
 static void add_word(struct us_text *text, const char *what, const char *value)
 {
 	if (value && *value)
-		us_text_add(text, " %s=%s", what, value);
+		us_text_add(text, ", %s %s", what, value);
 }
 
-static struct us_err *device_line(struct lines *lines, const struct us_recipe_device *d)
-{
-	static const char *const kinds[] = {
-		[US_DEVICE_FOUND] = "disk", [US_DEVICE_DM] = "device-mapper", [US_DEVICE_MD] = "md"
-	};
-	_us_text_deinit_ struct us_text text = { 0 };
+/* ---- how a device is called: by what stands on it, since names and numbers change ---- */
+static const struct {
+	const char *magic, *what;
+	size_t n;
+} magics[] = {
+	{ "\x53\xef", "ext file system", 2 },
+	{ "XFSB", "xfs file system", 4 },
+	{ "_BHRfS_M", "btrfs file system", 8 },
+	{ "LABELONE", "LVM physical volume", 8 },
+	{ "LUKS\xba\xbe", "LUKS volume", 6 },
+	{ "\xfc\x4e\x2b\xa9", "md member", 4 },
+	{ "EFI PART", "disk", 8 },
+	{ "\x55\xaa", "disk", 2 },
+	{ "UNDERSTUDY-RAW", "raw partition", 14 },
+};
 
-	us_text_add(&text, "%s %" PRIu64 " bytes", kinds[d->kind], d->bytes);
-	for (size_t i = 0; i < d->n_marks; i++) {
-		us_text_add(&text, " mark=%" PRIu64 ":", d->marks[i].at);
-		for (size_t k = 0; k < d->marks[i].bytes.n; k++)
-			us_text_add(&text, "%02x", d->marks[i].bytes.p[k]);
+/* As blkid writes it: 16 bytes as a UUID, text as text. */
+static void add_id(struct us_text *text, struct us_bytes id)
+{
+	bool printable = id.n > 16;
+
+	for (size_t i = 0; i < id.n && printable; i++)
+		printable = (id.p[i] >= 0x20 && id.p[i] < 0x7f) || (!id.p[i] && i > 16);
+	if (printable) {
+		us_text_add(text, "%.*s", (int)id.n, (const char *)id.p);
+		return;
+	}
+	for (size_t i = 0; i < id.n; i++)
+		us_text_add(text, "%s%02x",
+			    id.n == 16 && (i == 4 || i == 6 || i == 8 || i == 10) ? "-" : "",
+			    id.p[i]);
+}
+
+static const struct us_recipe_device *device_by(const struct us_walk_result *walk, const char *name,
+						size_t n)
+{
+	for (size_t i = 0; i < walk->n_devices; i++)
+		if (strlen(walk->devices[i].name) == n && !memcmp(walk->devices[i].name, name, n))
+			return &walk->devices[i];
+	return NULL;
+}
+
+static void add_device(struct us_text *text, const struct us_walk_result *walk,
+		       const struct us_recipe_device *d)
+{
+	const struct us_recipe_device *member =
+		d->kind == US_DEVICE_MD && d->members
+			? device_by(walk, d->members[0], strlen(d->members[0]))
+			: NULL;
+	const char *what = "device";
+
+	if (d->kind == US_DEVICE_DM) {
+		us_text_add(text, "/dev/mapper/%s", d->name);
+	} else if (member && member->n_marks > 1) { /* the array's identifier, not the member's */
+		us_text_add(text, "md array ");
+		add_id(text, member->marks[1].bytes);
+	} else if (d->n_marks) {
+		for (size_t i = 0; i < us_array_size(magics); i++)
+			if (us_bytes_match(d->marks[0].bytes, 0, magics[i].magic, magics[i].n)) {
+				what = magics[i].what;
+				break;
+			}
+		us_text_add(text, "%s ", what);
+		add_id(text, d->marks[d->n_marks - 1].bytes);
+	}
+}
+
+/* A table's line with devices in words in place of ${NAME}. */
+static void add_table_line(struct us_text *text, const struct us_walk_result *walk, const char *line)
+{
+	us_text_add(text, ", table ");
+	while (*line) {
+		const char *name = strstr(line, "${"), *end = name ? strchr(name, '}') : NULL;
+		const struct us_recipe_device *d =
+			end ? device_by(walk, name + 2, (size_t)(end - name - 2)) : NULL;
+
+		if (!d)
+			break;
+		us_text_put(text, line, (size_t)(name - line));
+		us_text_add(text, "(");
+		add_device(text, walk, d);
+		us_text_add(text, ")");
+		line = end + 1;
+	}
+	us_text_add(text, "%s", line);
+}
+
+static struct us_err *device_line(struct lines *lines, const struct us_walk_result *walk,
+				  const struct us_recipe_device *d)
+{
+	_us_text_deinit_ struct us_text name = { 0 }, text = { 0 };
+
+	add_device(&name, walk, d);
+	us_text_add(&text, "%" PRIu64 " bytes", d->bytes);
+	for (const char *const *line = d->table; line && *line; line++)
+		add_table_line(&text, walk, *line);
+	for (const char *const *m = d->members; m && *m; m++) {
+		const struct us_recipe_device *member = device_by(walk, *m, strlen(*m));
+
+		us_text_add(&text, ", on ");
+		if (member)
+			add_device(&text, walk, member);
 	}
 	add_word(&text, "uuid", d->uuid);
-	add_list(&text, "table", d->table);
-	add_list(&text, "member", d->members);
-	if (d->kind == US_DEVICE_MD)
-		us_text_add(&text, " metadata=%u.%u", d->md_major, d->md_minor);
-	add_word(&text, "lvm", d->lvm_hash);
-	return text.failed ? us_err_nomem() : line_add(lines, "device", d->name, "%s", text.s);
+	add_word(&text, "extents", d->lvm_hash);
+	if (text.failed || name.failed)
+		return us_err_nomem();
+	return line_add(lines, "device", name.s ? name.s : d->name, "%s", text.s);
 }
 
 static struct us_err *net_line(struct lines *lines, const struct us_recipe_net *net)
 {
-	_us_text_deinit_ struct us_text text = { 0 };
+	_us_text_deinit_ struct us_text name = { 0 }, text = { 0 };
 
-	us_text_add(&text, "mac=%s", net->mac ? net->mac : "");
-	add_word(&text, "address", net->address);
-	add_word(&text, "gateway", net->gateway);
-	add_list(&text, "nameserver", net->nameservers);
-	return text.failed ? us_err_nomem()
-			   : line_add(lines, "interface", net->name ? net->name : "", "%s", text.s);
+	us_text_add(&name, "%s with address %s", net->mac ? net->mac : "",
+		    net->address ? net->address : "");
+	us_text_add(&text, "gateway %s", net->gateway ? net->gateway : "none");
+	return name.failed || text.failed ? us_err_nomem()
+					  : line_add(lines, "network card", name.s, "%s", text.s);
 }
 
-static struct us_err *target_line(struct lines *lines, const struct us_recipe_target *t,
-				  const char *problem)
+static struct us_err *target_line(struct lines *lines, const struct us_walk_result *walk, size_t i)
 {
+	const struct us_recipe_target *t = &walk->targets[i];
+	const struct us_recipe_device *d =
+		t->device ? device_by(walk, t->device, strlen(t->device)) : NULL;
 	_us_text_deinit_ struct us_text text = { 0 };
 
 	us_text_add(&text, "%s", us_target_kind_name(t->spec.kind));
-	add_word(&text, "cannot be used", problem);
-	if (!problem) {
-		add_word(&text, "device", t->device);
-		add_word(&text, "fs", t->fs);
-		add_word(&text, "options", t->fs_options);
+	if (walk->problems[i]) {
+		us_text_add(&text, " that cannot be used: %s", walk->problems[i]);
+	} else {
+		if (d) {
+			us_text_add(&text, " on ");
+			add_device(&text, walk, d);
+		}
 		add_word(&text, "path", t->spec.path);
+		add_word(&text, "options", t->fs_options);
 	}
 	return text.failed ? us_err_nomem() : line_add(lines, "target", t->spec.text, "%s", text.s);
 }
@@ -135,14 +221,15 @@ static struct us_err *facts_lines(const struct us_manifest_facts *facts, struct 
 	US_TRY(line_add(lines, "configuration", "path", "%s",
 			facts->config->path ? facts->config->path : ""));
 	for (size_t i = 0; i < walk->n_devices; i++)
-		US_TRY(device_line(lines, &walk->devices[i]));
+		US_TRY(device_line(lines, walk, &walk->devices[i]));
 	for (size_t i = 0; i < walk->n_nets; i++)
 		US_TRY(net_line(lines, &walk->nets[i]));
 	for (size_t i = 0; i < walk->n_targets; i++)
-		US_TRY(target_line(lines, &walk->targets[i], walk->problems[i]));
+		US_TRY(target_line(lines, walk, i));
 	for (size_t i = 0; i < walk->n_modules; i++)
-		US_TRY(line_add(lines, "wanted", walk->modules[i].name, "%s",
-				walk->modules[i].reason));
+		US_TRY(line_add(lines, "module", walk->modules[i].name, "wanted"));
+	for (const char *const *host = walk->hosts; host && *host; host++)
+		US_TRY(line_add(lines, "address", *host, "wanted"));
 	return NULL;
 }
 
