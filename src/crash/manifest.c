@@ -335,9 +335,12 @@ static bool waits_for_network(const struct line *line)
 {
 	static const enum us_target_kind local[] = { US_TARGET_DIR, US_TARGET_RAW };
 
-	if (!strcmp(line->kind, "interface") || !strcmp(line->kind, "wanted"))
-		return true;
-	if (strcmp(line->kind, "target"))
+	static const char *const kinds[] = { "network card", "address", "module" };
+
+	for (size_t i = 0; i < us_array_size(kinds); i++)
+		if (!strcmp(line->kind, kinds[i]))
+			return true;
+	if (strcmp(line->kind, "target") != 0)
 		return false;
 	for (size_t i = 0; i < us_array_size(local); i++) {
 		const char *name = us_target_kind_name(local[i]);
@@ -381,6 +384,13 @@ static const char *value_of(const struct lines *lines, const char *kind, const c
 	return line ? line->value : "";
 }
 
+static struct us_err *not_yet(void *data, const char *host, struct us_pool *pool,
+			      const char *const **ret)
+{
+	(void)data, (void)pool, (void)ret;
+	return us_err_new(US_ERR_NOT_FOUND, "the name %s: the network is not up yet", host);
+}
+
 struct us_err *us_manifest_stale_with(const struct us_host *host,
 				      const struct us_walk_sources *sources, const char *manifest,
 				      bool early, struct us_pool *pool, const char *const **ret)
@@ -388,8 +398,11 @@ struct us_err *us_manifest_stale_with(const struct us_host *host,
 	_us_crash_config_free_ struct us_crash_config *config = NULL;
 	struct us_walk_result *walk = NULL;
 	struct changes changes = { .pool = pool };
+	struct us_walk_sources asked = *sources;
 	struct lines then, now;
 
+	if (early) /* a name server would be waited for */
+		asked.resolve = not_yet;
 	US_TRY(parse(manifest, pool, &then));
 	US_TRY(lines_init(pool, &now));
 	changes.all = us_pool_array(pool, LINES_MAX + 1, sizeof(*changes.all));
@@ -397,7 +410,7 @@ struct us_err *us_manifest_stale_with(const struct us_host *host,
 		return us_err_nomem();
 	const char *path = value_of(&then, "configuration", "path");
 	US_TRY(us_crash_config_read(host->root_fd, *path ? path : NULL, &config));
-	US_TRY(us_walk_with(host, config, sources, &walk));
+	US_TRY(us_walk_with(host, config, &asked, &walk));
 	struct us_manifest_facts facts = {
 		.walk = walk,
 		.config = config,

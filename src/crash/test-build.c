@@ -529,8 +529,8 @@ static void before_the_network_only_the_rest_is_compared(void **state)
 
 	put_whole(m);
 	manifest = us_pool_format(&m->host.pool,
-				  "%sinterface\teth0\tmac=52:54:00:12:34:56\n"
-				  "wanted\tvirtio_net\ta card\ntarget\tssh://h/d\tssh path=/d\n",
+				  "%snetwork card\t52:54:00:12:34:56 with address x\tnone\n"
+				  "module\tvirtio_net\twanted\ntarget\tssh://h/d\tSSH, path /d\n",
 				  (image_of(m), m->image->manifest));
 	no_error(us_manifest_stale_with(&m->host, &sources, manifest, true, &m->host.pool,
 					&changes));
