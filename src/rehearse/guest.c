@@ -276,8 +276,9 @@ static struct us_err *look_at_dump(struct guest *g, const char *path)
 		err = us_vmcore_log(core, layout, us_panic_look, &panic, &stats);
 	if (err)
 		say(g, "log_problem=%s", err->text);
-	if (panic.panic)
-		say(g, "panic=%s", panic.panic);
+	/* an oops in a task that must not die starts the capture kernel without a panic */
+	if (panic.panic || panic.cause)
+		say(g, "panic=%s", panic.panic ? panic.panic : panic.cause);
 	us_err_free(err);
 	us_panic_deinit(&panic);
 	us_layout_free(layout);

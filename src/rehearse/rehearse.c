@@ -41,6 +41,8 @@ struct play {
 	const char *loaded, *failed, *result, *at; /* at: the stage that was last */
 	const char *died;                          /* of the capture kernel */
 	bool crashed, captured;
+	bool second; /* the capture kernel speaks */
+	double clock;
 	uint64_t least_kb;
 };
 
@@ -123,11 +125,27 @@ static void take_stage(struct play *p, const char *words)
 	us_progress_at(p->wish->progress, p->at ? p->at : "capture", 0, 0);
 }
 
+/* The crashed kernel has last words, too: where the time of the log begins anew they are over. */
+static void look_at_clock(struct play *p, const char *line)
+{
+	double at;
+
+	if (*line != '[')
+		return;
+	at = strtod(line + 1, NULL);
+	p->second |= p->crashed && at < p->clock;
+	p->clock = at;
+}
+
 static void take_console(struct play *p, const char *line)
 {
-	static const char *const deaths[] = { "Kernel panic - not syncing: ", "Out of memory: ",
-					      "Out of memory and no killable processes",
-					      "invoked oom-killer" };
+	static const struct {
+		const char *said, *means; /* means NULL: what was said, from there on */
+	} deaths[] = {
+		{ "invoked oom-killer", "out of memory" },
+		{ "Out of memory", "out of memory" },
+		{ "Kernel panic - not syncing: ", NULL },
+	};
 	const char *stage = behind(line, "understudy: stage ");
 	const char *result = behind(line, "understudy: result ");
 
@@ -135,12 +153,12 @@ static void take_console(struct play *p, const char *line)
 		take_stage(p, stage);
 	else if (result)
 		p->result = us_pool_strdup(p->pool, result);
-	/* words of the crashed kernel itself stand before the capture kernel's first ones */
-	if (!strncmp(line, "[    0.000000] Linux version", 28) && p->crashed)
-		p->died = NULL;
-	for (size_t i = 0; p->crashed && !p->died && i < us_array_size(deaths); i++)
-		if (strstr(line, deaths[i]))
-			p->died = us_pool_strdup(p->pool, strstr(line, deaths[i]));
+	look_at_clock(p, line);
+	for (size_t i = 0; p->second && !p->died && i < us_array_size(deaths); i++)
+		if (strstr(line, deaths[i].said))
+			p->died = deaths[i].means
+					  ? deaths[i].means
+					  : us_pool_strdup(p->pool, strstr(line, deaths[i].said));
 }
 
 static bool take_line(void *data, const char *line, bool answer)
@@ -337,14 +355,17 @@ static struct us_err *fail(struct play *p, const char *fmt, ...)
 static struct us_err *keep_tail(struct play *p, const struct us_vm_run *run)
 {
 	size_t from = run->console.n, lines = 0;
-	char *copy;
+	char *copy, *to;
 
 	while (from && lines <= TAIL_LINES)
 		lines += run->console.p[--from] == '\n';
-	copy = us_pool_strndup(p->pool, (const char *)run->console.p + from, run->console.n - from);
-	for (char *c = copy; c && *c; c++)
-		if ((*c < ' ' && *c != '\n') || *c == 0x7f)
-			*c = ' ';
+	copy = to = us_pool_strndup(p->pool, (const char *)run->console.p + from,
+				    run->console.n - from);
+	for (const char *c = copy; c && *c; c++)
+		if (*c == '\n' || *c == '\t' || (*c >= ' ' && *c != 0x7f))
+			*to++ = *c;
+	if (to)
+		*to = 0;
 	p->r->console = copy;
 	return copy ? NULL : us_err_nomem();
 }
@@ -453,7 +474,7 @@ static struct us_err *judge_look(struct play *p, const struct us_vm_run *run)
 				   ? us_capture_state_text(&state, "problem", 0)
 				   : "it has no end");
 	else if (!err && !panic)
-		err = fail(p, "the dump's kernel log has no panic");
+		err = fail(p, "the dump's kernel log does not say how its kernel died");
 	if (!err && p->r->failed_at && !p->wish->keep_dir)
 		err = keep_tail(p, run);
 	us_capture_state_deinit(&state);
@@ -508,9 +529,10 @@ static struct us_err *say_proved(struct play *p)
 				p->stage->target->spec.text ? p->stage->target->spec.text : "",
 				us_text_size(r->dump_bytes, a), r->dump_pages));
 	if (r->passed && r->panic)
-		US_TRY(add_word(p, yes, &y,
-				"each page of it can be read, and its log has the panic: %s",
-				r->panic));
+		US_TRY(add_word(
+			p, yes, &y,
+			"each page of it can be read, and its log says how its kernel died: %s",
+			r->panic));
 	if (r->passed && r->least_available != UINT64_MAX)
 		US_TRY(add_word(p, yes, &y, "at the worst moment %s of memory were left of %s",
 				us_text_size(r->least_available, a),
@@ -563,7 +585,8 @@ static struct us_err *make_disk(struct play *p)
 static void forget_lines(struct play *p)
 {
 	p->loaded = p->failed = p->result = p->at = p->died = NULL;
-	p->crashed = p->captured = false;
+	p->crashed = p->captured = p->second = false;
+	p->clock = 0;
 	p->least_kb = UINT64_MAX;
 }
 

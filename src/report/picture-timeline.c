@@ -141,10 +141,10 @@ static void draw_memory(const struct picture *p)
 	draw_line(p, false, "stroke=\"#1f77b4\" stroke-dasharray=\"6 3\"");
 	draw_least(p);
 	us_svg_line(p->f, LEFT, 24, LEFT + 26, 24, "stroke=\"#d95f02\" stroke-width=\"3\"");
-	us_svg_text(p->f, LEFT + 32, 28, "class=\"small\"", "in use");
-	us_svg_line(p->f, LEFT + 92, 24, LEFT + 118, 24,
+	us_svg_text(p->f, LEFT + 32, 28, "class=\"small\"", "in use, with cache");
+	us_svg_line(p->f, LEFT + 160, 24, LEFT + 186, 24,
 		    "stroke=\"#1f77b4\" stroke-width=\"3\" stroke-dasharray=\"6 3\"");
-	us_svg_text(p->f, LEFT + 124, 28, "class=\"small\"", "available");
+	us_svg_text(p->f, LEFT + 192, 28, "class=\"small\"", "available");
 	if (p->t->total_bytes)
 		us_svg_text(p->f, RIGHT, 28, "class=\"small\" text-anchor=\"end\"",
 			    "the capture kernel had %s", us_text_size(p->t->total_bytes, size));

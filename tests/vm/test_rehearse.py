@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""understudy rehearse, run here as a made machine (a Debian kernel, its modules, one disk): QEMU is started by the program
+itself, and this machine is asked for nothing but to run it.
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+
+import vm as lab
+
+CLI = lab.TOP / "tests/cli"
+sys.path[:0] = [str(CLI), str(lab.TOP / "tests/fixtures/hosts")]
+
+import hosts  # noqa: E402
+import machines  # noqa: E402
+
+SECONDS = 900
+
+
+def nvme_xfs(root):
+    """In place of the virtio disk with ext4: an NVMe disk with xfs."""
+    pci = "sys/devices/pci0000:00/0000:00:04.0"
+    block = f"{pci}/nvme/nvme0/nvme0n1"
+    shutil.rmtree(root / pci)
+    for path in ("sys/dev/block/254:1", "sys/class/block/vda1"):
+        (root / path).unlink()
+    machines.text(root, f"{block}/dev", "259:0\n")
+    machines.text(root, f"{block}/size", "8388608\n")
+    machines.link(root, "sys/dev/block/259:0", block)
+    machines.link(root, "sys/class/block/nvme0n1", block)
+    machines.text(root, f"{pci}/modalias", "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02\n")
+    (root / "sys/bus/pci/drivers/nvme").mkdir(parents=True)
+    machines.link(root, f"{pci}/driver", "sys/bus/pci/drivers/nvme")
+    machines.link(root, f"{pci}/subsystem", "sys/bus/pci")
+    data = bytearray(64 * 1024)
+    data[:4] = b"XFSB"
+    data[32:48] = bytes(range(16, 32))
+    (root / "dev/vda1").unlink()
+    (root / "dev/nvme0n1").write_bytes(data)
+    machines.text(root, "proc/self/mountinfo", "21 1 259:0 / / rw,relatime shared:1 - xfs /dev/nvme0n1 rw\n")
+
+
+@pytest.fixture
+def machine(tmp_path, kernels):
+    """machine("6.1", reserve=128, change=nvme_xfs): the folder of a made machine that runs this kernel."""
+    def make(name, reserve=128, change=None, config=""):
+        kernel = kernels[name]
+        tree = tmp_path / "kernel"
+        (tree / "boot").mkdir(parents=True)
+        (tree / "lib").mkdir()
+        (tree / "boot/vmlinuz").symlink_to(pathlib.Path(kernel.vmlinuz).resolve())
+        (tree / "config").symlink_to(pathlib.Path(kernel.config).resolve())
+        (tree / "lib/modules").symlink_to((kernel.root / "lib/modules").resolve())
+        root = machines.arm_host(tmp_path / "machine", tree, hosts.put("proc/sys/kernel/osrelease", f"{kernel.release}\n"),
+                                 base="vm-6.1", reserve=reserve, release=kernel.release, config=config)
+        if change:
+            change(root)
+        return root
+    return make
+
+
+@pytest.fixture
+def rehearse(understudy, tmp_path):
+    """rehearse(root, option...): (exit status, JSON)."""
+    if not (understudy.parent / "understudy-capture").exists():
+        pytest.skip("understudy-capture is not built")
+
+    def run(root, *words):
+        with lab.slot():
+            done = subprocess.run([understudy, "rehearse", "--json", "--host", root, *map(str, words)], capture_output=True, text=True,
+                                  timeout=SECONDS, env=os.environ | {"TMPDIR": str(tmp_path)})
+        said = json.loads(done.stdout or done.stderr)
+        schema = "error" if said["schema"] == "understudy.error/1" else "rehearse"
+        jsonschema.validate(said, json.loads((CLI / f"schema/{schema}.json").read_text()))
+        assert not list(tmp_path.glob("understudy-rehearse-*")), "it leaves its folder behind"
+        return done.returncode, said
+    return run
+
+
+def noted(root):
+    return (root / "var/lib/understudy/rehearsals").read_text().splitlines()
+
+
+def test_the_very_image_saves_a_dump_of_this_kernel(machine, rehearse, understudy, tmp_path):
+    root = machine("6.1")
+    status, said = rehearse(root, "--keep", tmp_path / "kept", "--html", tmp_path / "page.html")
+    run, = said["runs"]
+    assert status == 0 and run["passed"], run
+    assert run["panic"] == "sysrq triggered crash" and run["dump_pages"] > 10000
+    assert any("this very capture image" in w for w in run["proved"]) and any("firmware" in w for w in run["not_proved"])
+    assert [s["name"] for s in run["stages"]][:2] == ["capture kernel starts", "begin"] and len(run["memory"]) > 5
+    assert run["reserve_bytes"] == 128 << 20 and 0 < run["least_available"] < run["memory_total"] < run["reserve_bytes"]
+    assert run["peak"] == run["reserve_bytes"] - run["least_available"]
+    kept = {p.name for p in (tmp_path / "kept").iterdir()}
+    assert {"dump", "disk.img", "crash.console", "look.console"} <= kept and not kept & {"first.cpio", "look.cpio", "out.img"}
+    assert subprocess.run([understudy, "verify", tmp_path / "kept/dump"], capture_output=True).returncode == 0
+    assert "Crash by sysrq: passed" in (tmp_path / "page.html").read_text()
+    words = noted(root)[-1].split()
+    assert words[4] == "1" and words[5] == str(128 << 20) and words[6] == str(run["least_available"])
+
+
+def test_a_null_pointer_on_nvme_with_xfs(machine, rehearse):
+    status, said = rehearse(machine("6.12", change=nvme_xfs), "--kind", "null")
+    run, = said["runs"]
+    assert status == 0 and run["passed"], run
+    assert "NULL pointer" in run["panic"] or "Fatal exception" in run["panic"]
+    assert any("this very capture image" in w for w in run["proved"])
+
+
+def test_a_reservation_that_is_too_small_fails_with_its_stage(machine, rehearse):
+    root = machine("6.1")
+    status, said = rehearse(root, "--reserve", "40M", "--timeout", "240")
+    run, = said["runs"]
+    assert status == 1 and not run["passed"] and run["failed_at"] and run["console"]
+    assert noted(root)[-1].split()[4] == "0"
+
+
+def test_what_qemu_cannot_play_is_played_by_a_plain_disk(machine, rehearse):
+    """btrfs in a subvolume: the target cannot be made without root, so another image is made, and that is said."""
+    def subvolume(root):
+        data = bytearray(128 * 1024)
+        data[65536 + 64:65536 + 72] = b"_BHRfS_M"
+        data[65536 + 32:65536 + 48] = bytes(range(16))
+        (root / "dev/vda1").write_bytes(data)
+        machines.text(root, "proc/self/mountinfo", "21 1 254:1 /@ / rw shared:1 - btrfs /dev/vda1 rw,subvolid=256,subvol=/@\n")
+    status, said = rehearse(machine("6.12", change=subvolume))
+    run, = said["runs"]
+    assert status == 0 and run["passed"], run
+    assert any("a capture image like this" in w for w in run["proved"])
+    assert any("a plain disk with ext4 stands for it" in w for w in run["not_proved"])
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("kind", ["sysrq", "null", "lockup", "oom"])
+@pytest.mark.parametrize("name", ["6.1", "6.12", "newest"])
+def test_each_kind_on_each_kernel(machine, rehearse, record_property, name, kind):
+    status, said = rehearse(machine(name, reserve=192), "--kind", kind)
+    run, = said["runs"]
+    assert status == 0 and run["passed"], run
+    record_property("cell", f"rehearsal, {kind}|{name}|{name}|{run['reserve_bytes'] >> 20} MiB")
+
+
+@pytest.mark.matrix
+def test_the_least_reservation_is_found(machine, rehearse):
+    status, said = rehearse(machine("6.1"), "--find-size")
+    run, = said["runs"]
+    assert status == 0 and run["passed"], run
+    assert said["least_bytes"] == run["reserve_bytes"] and said["least_bytes"] % (4 << 20) == 0
+    assert (40 << 20) < said["least_bytes"] < (128 << 20) <= (1 << 30) and said["recommended_bytes"] >= said["least_bytes"] + (4 << 20)
+
+
+def test_without_qemu_it_says_what_to_install(machine, rehearse):
+    status, said = rehearse(machine("6.1"), "--qemu", "qemu-that-is-not-there")
+    assert status == 3 and said["code"] == "not-found" and "Debian: qemu-system-x86" in said["text"]
