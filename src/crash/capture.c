@@ -145,6 +145,7 @@ static void open_core(struct us_capture *c)
 		if (err)
 			us_capture_note(c, "layout", "%s", err->text);
 		us_err_free(err);
+		us_vmcore_look_uts(c->core, c->layout); /* the dump's header has it */
 	}
 	name_crash(c);
 	if (c->core && c->layout)

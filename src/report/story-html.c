@@ -135,8 +135,8 @@ static void cpus(FILE *f, const struct us_story *s)
 		return;
 	section(f, "cpus", "Where the CPUs stood", false);
 	if (s->kernel && s->kernel->n_online)
-		fprintf(f, "<p class=\"soft\">%" PRIu64 " CPUs were online.</p>\n",
-			s->kernel->n_online);
+		fprintf(f, "<p class=\"soft\">%" PRIu64 " %s online.</p>\n", s->kernel->n_online,
+			s->kernel->n_online == 1 ? "CPU was" : "CPUs were");
 	fputs("<table class=\"cpus\">\n<tr><th scope=\"col\">Registers</th><th scope=\"col\">Task</th>"
 	      "<th scope=\"col\">In</th></tr>\n",
 	      f);

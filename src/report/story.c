@@ -118,9 +118,10 @@ static void cpus(struct us_out *out, const struct us_story *s)
 		if (out->verbose)
 			us_out_registers(out, &cpu);
 	}
-	us_out_row(out, "saved", "registers of %zu CPUs", n);
+	us_out_row(out, "saved", "registers of %zu CPU%s", n, n == 1 ? "" : "s");
 	if (s->kernel && s->kernel->n_online)
-		us_out_row(out, "online", "%" PRIu64 " CPUs", s->kernel->n_online);
+		us_out_row(out, "online", "%" PRIu64 " CPU%s", s->kernel->n_online,
+			   s->kernel->n_online == 1 ? "" : "s");
 }
 
 static void module_names(const struct us_story *s, struct us_text *t)
@@ -200,7 +201,8 @@ static void capture(struct us_out *out, const struct us_story *s)
 		return;
 	us_out_head(out, "Capture");
 	for (size_t i = 0; i < s->n_state; i++)
-		us_out_row(out, s->state_keys[i], "%s", s->state_values[i]);
+		if (*s->state_values[i])
+			us_out_row(out, s->state_keys[i], "%s", s->state_values[i]);
 	for (size_t i = 0; i < t->n_stages; i++) {
 		const struct us_timeline_stage *stage = &t->stages[i];
 
