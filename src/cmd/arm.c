@@ -111,6 +111,7 @@ static int run(void *opts, int argc, char **argv)
 				    .no_probe = o->no_probe,
 				    .accept_small = o->accept_small,
 				    .progress = &line.p };
+	_us_close_ int lock = -1;
 	struct us_err *err;
 	int status;
 
@@ -124,6 +125,8 @@ static int run(void *opts, int argc, char **argv)
 	err = us_machine_open(o->host, &m);
 	if (!err && !o->dry_run)
 		err = us_machine_may_act(&m);
+	if (!err && !o->dry_run)
+		err = us_machine_lock(&m, &lock);
 	if (!err && o->import)
 		err = us_import_config(&m, o->dry_run);
 	if (!err && o->import && o->dry_run) {

@@ -136,7 +136,8 @@ static int print(const struct opts *o, const struct us_arming *a, const struct r
 	return status;
 }
 
-static struct us_err *judge(const struct opts *o, struct us_machine *m, struct us_arming **ret)
+static struct us_err *judge(const struct opts *o, struct us_machine *m, int *ret_lock,
+			    struct us_arming **ret)
 {
 	struct us_progress_line line;
 	struct us_arm_wish wish = { .config_path = o->config,
@@ -146,8 +147,10 @@ static struct us_err *judge(const struct opts *o, struct us_machine *m, struct u
 	struct us_err *err;
 
 	US_TRY(us_machine_open(o->host, m));
-	if (o->apply)
+	if (o->apply) {
 		US_TRY(us_machine_may_act(m));
+		US_TRY(us_machine_lock(m, ret_lock));
+	}
 	us_progress_line_init(&line, stderr);
 	err = us_arm_prepare(m->host, &wish, ret);
 	us_progress_line_end(&line);
@@ -160,12 +163,13 @@ static int run(void *opts, int argc, char **argv)
 	_us_arming_free_ struct us_arming *a = NULL;
 	const struct opts *o = opts;
 	struct result r = { 0 };
+	_us_close_ int lock = -1;
 	struct us_err *err;
 	int status;
 
 	(void)argc;
 	(void)argv;
-	err = judge(o, &m, &a);
+	err = judge(o, &m, &lock, &a);
 	if (err)
 		return us_cmd_fail(err, o->json);
 	r.now = a->need.reserved;

@@ -523,6 +523,18 @@ static struct us_err *note(const struct us_host *host, const struct us_arming *a
 	return us_noted_write(host, &noted);
 }
 
+/* One more warning. */
+static struct us_err *warn_later(struct us_arming *a, const char *why)
+{
+	struct us_texts all = { .pool = &a->pool };
+
+	for (const char *const *w = a->warnings; *w; w++)
+		US_TRY(us_texts_add(&all, "%s", *w));
+	US_TRY(us_texts_add(&all, "what was armed before could not have been put back: %s", why));
+	a->warnings = all.v;
+	return NULL;
+}
+
 struct us_err *us_arm_commit(struct us_host *host, struct us_arming *arming, const char *run_dir,
 			     struct us_outcome *ret, struct us_err **ret_not_noted)
 {
@@ -532,6 +544,8 @@ struct us_err *us_arm_commit(struct us_host *host, struct us_arming *arming, con
 	if (!arming->plan)
 		return us_err_new(US_ERR_NO_ROOM, "there is no plan: %s",
 				  arming->plan_problem ? arming->plan_problem->text : "");
+	if (err)
+		US_TRY(warn_later(arming, err->text));
 	US_TRY(us_plan_commit(arming->plan, host, kept.plan, ret));
 	/* what a test's recording says about this very machine is not true */
 	if (ret->done && !(host->live && host->act.recording)) {

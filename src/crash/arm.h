@@ -102,6 +102,8 @@ struct us_arm_wish {
 };
 struct us_err *us_arm_prepare(struct us_host *host, const struct us_arm_wish *wish,
 			      struct us_arming **ret) us_must_check;
+/* One at a time: waits until no other process arms. Closing *ret_fd ends it. */
+struct us_err *us_crash_lock(const struct us_host *host, int *ret_fd) us_must_check;
 /* The one call, with the last good set at hand (of run_dir if arm did not load it), and then what
  * is armed is noted in the state directory. *ret_not_noted: why that could not be; it is armed all
  * the same. */

@@ -21,11 +21,14 @@
 /* struct page (a 64th), and what grows with memory while it runs: as much again. */
 #define BY_SIZE 32
 /* For its first thread a dump needs this much, and this much more for each further one. */
-#define DUMP_BYTES  (6 * MIB)
-#define JOB_BYTES   MIB
-#define NET_BYTES   (8 * MIB) /* addresses, sockets, one card's rings, ssh or curl at work */
-#define MARGIN      (8 * MIB)
-#define SMALL_FILES 65536 /* recipe, manifest, names */
+#define DUMP_BYTES (6 * MIB)
+#define JOB_BYTES  MIB
+/* Bounce buffers, which a guest with encrypted memory needs for its devices (Linux 6.12
+ * arch/x86/mm/mem_encrypt_amd.c, kernel/dma/swiotlb.c: IO_TLB_DEFAULT_SIZE at least). */
+#define BOUNCE_BYTES (64 * MIB)
+#define NET_BYTES    (8 * MIB) /* addresses, sockets, one card's rings, ssh or curl at work */
+#define MARGIN       (8 * MIB)
+#define SMALL_FILES  65536 /* recipe, manifest, names */
 
 /* In use when /init starts, beside what is above. */
 static const struct {
@@ -99,13 +102,21 @@ static uint64_t network_part(const struct us_capture_image *image)
 	return bytes;
 }
 
+static uint64_t bounce_part(const struct us_host *host)
+{
+	return host->sme_active.v == US_YES || host->sev_guest.v == US_YES ||
+			       host->tdx_guest.v == US_YES
+		       ? BOUNCE_BYTES
+		       : 0;
+}
+
 static uint64_t larger(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
 
-static struct us_err *tell(struct sizing *s, const char *kernel_from, uint64_t by_size,
-			   uint64_t files, unsigned int jobs)
+static struct us_err *tell(struct sizing *s, const struct us_host *host, const char *kernel_from,
+			   uint64_t by_size, uint64_t files, unsigned int jobs)
 {
 	const struct us_crash_need *n = &s->need;
 	char a[US_TEXT_SIZE_MAX], b[US_TEXT_SIZE_MAX], c[US_TEXT_SIZE_MAX];
@@ -124,6 +135,11 @@ static struct us_err *tell(struct sizing *s, const char *kernel_from, uint64_t b
 	US_TRY(us_texts_add(&s->why, "modules in use: %s; dumping with %u thread%s: %s",
 			    us_text_size(n->modules, a), jobs, jobs == 1 ? "" : "s",
 			    us_text_size(n->dumping, b)));
+	if (bounce_part(host))
+		US_TRY(us_texts_add(&s->why,
+				    "of what is in use, %s are bounce buffers for devices, since "
+				    "memory is encrypted",
+				    us_text_size(bounce_part(host), a)));
 	if (n->network)
 		US_TRY(us_texts_add(&s->why, "network: %s", us_text_size(n->network, a)));
 	return NULL;
@@ -161,7 +177,7 @@ static struct us_err *estimate(struct sizing *s, const struct us_host *host,
 	n->base += by_size;
 	n->total = peak + by_size;
 	n->margin = MARGIN;
-	return tell(s, from, by_size, files, jobs);
+	return tell(s, host, from, by_size, files, jobs);
 }
 
 static struct us_err *by_rehearsal(struct sizing *s, const struct us_crash_rehearsed *run)

@@ -13,7 +13,9 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -132,6 +134,26 @@ struct us_err *us_crash_state_dir(const struct us_host *host, struct us_pool *po
 {
 	US_TRY(us_crash_path(host, pool, US_CRASH_STATE_DIR, ret));
 	return make_folder(*ret);
+}
+
+struct us_err *us_crash_lock(const struct us_host *host, int *ret_fd)
+{
+	_us_pool_deinit_ struct us_pool pool = { 0 };
+	_us_close_ int fd = -1;
+	const char *dir, *path;
+
+	US_TRY(us_crash_state_dir(host, &pool, &dir));
+	path = us_pool_format(&pool, "%s/lock", dir);
+	if (!path)
+		return us_err_nomem();
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return us_err_os(errno, "creating %s", path);
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return us_err_os(errno, "locking %s", path);
+	*ret_fd = us_steal_fd(&fd);
+	return NULL;
 }
 
 static struct us_err *write_below(const struct us_host *host, const char *name, const char *text)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """arm, disarm, size: what is built and loaded, what is refused before the call, what is noted and compared later."""
+import fcntl
 import json
 import shutil
+import subprocess
 
 import hosts
 import machines
@@ -369,3 +371,24 @@ def test_the_last_rehearsal_of_this_set_is_shown(run, machine):
     d = valid(run("status", "--json", host=root).json)
     assert d["rehearsed"]["passed"] is False and d["rehearsed"]["result"] == "at dump: out of memory"
     assert "2026-01-02 03:04 UTC" in run("status", host=root).text
+
+
+def test_what_could_not_be_put_back_is_told(run, machine):
+    root = machine()
+    run("arm", host=root)
+    loaded(root)
+    (root / "var/lib/understudy/armed/kernel").write_bytes(b"damaged")
+    (root / CONF).write_text("append = debug\n")
+    r = run("arm", "--json", host=root)
+    assert r.status == 0 and "could not have been put back" in r.json["warnings"][-1]
+
+
+def test_two_armings_wait_for_one_another(run, machine):
+    root = machine()
+    run("arm", host=root)
+    with open(root / "var/lib/understudy/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(subprocess.TimeoutExpired):
+            run("arm", host=root, timeout=2)
+        assert run("arm", "--dry-run", host=root).status == 0
+    assert run("arm", host=root).status == 0
