@@ -6,7 +6,9 @@ import random
 import struct
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -251,3 +253,111 @@ def test_s3_refusals_are_told(tool, s3, tmp_path):
     tool.fails(s3.target(credentials=tmp_path / "none"), *put, code=NOT_FOUND, says="none")
     stranger.write_text("ONLY-ONE-WORD\n")
     tool.fails(s3.target(credentials=stranger), *put, code=4 - 1, says="ACCESS_KEY SECRET")
+
+
+def test_s3_over_tls(tool, core, tmp_path):
+    server = started(servers.S3, tmp_path / "s3", certificate=servers.certificate(tmp_path))
+    try:
+        tool(server.target(), "dump", CRASH, core)
+        assert server.object(f"machine/{CRASH}/dump")[:5] == b"KDUMP"
+        without = server.target().rsplit(" ca=", 1)[0]
+        tool.fails(without, "list", code=DENIED, says="certificate")
+    finally:
+        server.stop()
+
+
+class Store:
+    """A server that answers what it is told to: [(status, headers, body)...], and remembers what it was asked."""
+
+    def __init__(self, *answers):
+        outer = self
+        self.answers, self.asked = list(answers), []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def date_time_string(self, timestamp=None):
+                return outer.date or super().date_time_string(timestamp)
+
+            def do(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                outer.asked.append((self.command, self.path, self.headers, body))
+                status, headers, body = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
+                outer.date = headers.pop("Date", None)
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": len(body)}.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_PUT = do_POST = do_DELETE = do
+
+        self.date = None
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def target(self, tmp_path, endpoint="127.0.0.1", more="", path="crash/machine"):
+        (tmp_path / "keys").write_text("AKID SECRET TOKEN\n")
+        return f"s3://{path} endpoint=http://{endpoint}:{self.port} credentials={tmp_path}/keys region=eu-central-1 {more}"
+
+
+def test_s3_corrects_the_clock(tool, tmp_path):
+    skewed = b"<Error><Code>RequestTimeTooSkewed</Code><Message>no</Message></Error>"
+    with Store((403, {"Date": "Sat, 02 Jan 2044 03:04:05 GMT"}, skewed), (200, {}, b"")) as store:
+        tool(store.target(tmp_path), "put", CRASH, "log.txt", small_file(tmp_path))
+        first, second = [headers["x-amz-date"] for _, _, headers, _ in store.asked]
+        assert not first.startswith("2044") and second.startswith("20440102T0304")
+        assert store.asked[1][2]["x-amz-security-token"] == "TOKEN"
+        assert "/20440102/eu-central-1/s3/aws4_request" in store.asked[1][2]["Authorization"]
+        assert store.asked[1][3] == b"hello\n"
+
+
+def test_s3_at_amazon_has_the_bucket_in_the_host(tool, tmp_path):
+    with Store((200, {}, b"")) as store:
+        put = ("put", CRASH, "log.txt", small_file(tmp_path))
+        tool(store.target(tmp_path, "s3.eu-central-1.amazonaws.com", "address=127.0.0.1"), *put)
+        tool(store.target(tmp_path, "s3.eu-central-1.amazonaws.com", "address=127.0.0.1", "with.dots/a/"), *put)
+        hosts = [(headers["Host"], path) for _, path, headers, _ in store.asked]
+        assert hosts == [(f"crash.s3.eu-central-1.amazonaws.com:{store.port}", f"/machine/{CRASH}/log.txt"),
+                         (f"s3.eu-central-1.amazonaws.com:{store.port}", f"/with.dots/a/{CRASH}/log.txt")]
+
+
+def test_s3_lists_page_by_page(tool, tmp_path):
+    page = "<L><IsTruncated>{}</IsTruncated>{}<Contents><Key>machine/{}</Key><Size>{}</Size></Contents></L>"
+    first = page.format("true", "<NextContinuationToken>a/b+</NextContinuationToken>", f"{CRASH}/log.txt", 7).encode()
+    second = page.format("false", "", f"{CRASH}/dump", 5).encode()
+    with Store((200, {}, first), (200, {}, second)) as store:
+        assert tool(store.target(tmp_path), "list").decode() == f"{CRASH} 12 dump log\n"
+        assert [path for _, path, _, _ in store.asked] == [
+            "/crash?list-type=2&prefix=machine%2F", "/crash?continuation-token=a%2Fb%2B&list-type=2&prefix=machine%2F"]
+
+
+@pytest.mark.parametrize("status,code,expected,says", [
+    (403, "AccessDenied", DENIED, "may not do that"), (403, "SignatureDoesNotMatch", DENIED, "secret"),
+    (404, "NoSuchBucket", NOT_FOUND, "no such bucket"), (301, "PermanentRedirect", 9, "endpoint="),
+    (507, "XMinioStorageFull", NO_ROOM, "no space"), (403, "", DENIED, "refuses these credentials")])
+def test_s3_errors_have_a_reason(tool, tmp_path, status, code, expected, says):
+    with Store((status, {}, f"<Error><Code>{code}</Code></Error>".encode() if code else b"")) as store:
+        tool.fails(store.target(tmp_path), "put", CRASH, "log.txt", small_file(tmp_path), code=expected, says=says)
+        assert len(store.asked) == 1
+
+
+def test_s3_parts_that_cannot_be_put_together_are_no_dump(tool, core, tmp_path):
+    begun = b"<R><UploadId>x/y</UploadId></R>"
+    broken = b"<Error><Code>InternalError</Code></Error>"
+    answers = [(200, {}, begun), *[(200, {"ETag": '"1"'}, b"")] * 3, (200, {}, broken)]
+    with Store(*answers) as store:
+        tool.fails(store.target(tmp_path), "dump", CRASH, core, code=8, says="put the parts together")
+        assert [(m, p.split("?")[1]) for m, p, _, _ in store.asked][1:4] == [
+            ("PUT", f"partNumber={n}&uploadId=x%2Fy") for n in (2, 3, 1)]

@@ -300,9 +300,9 @@ class S3(Server):
     VERSION = "3.7.1"
     KEYS = "S3RVER S3RVER"
 
-    def __init__(self, folder, bucket="crash"):
+    def __init__(self, folder, bucket="crash", certificate=None):
         super().__init__(folder)
-        self.bucket = bucket
+        self.bucket, self.certificate = bucket, certificate
 
     def installed(self):
         cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "understudy"
@@ -318,7 +318,8 @@ class S3(Server):
 
     def start(self):
         node, main = program("node", "nodejs"), self.installed()
-        self.run(node, main, "-d", self.store, "-a", "127.0.0.1", "-p", self.port, "--configure-bucket", self.bucket)
+        tls = ["--cert", self.certificate[0], "--key", self.certificate[1]] if self.certificate else []
+        self.run(node, main, "-d", self.store, "-a", "127.0.0.1", "-p", self.port, "--configure-bucket", self.bucket, *tls)
         self.credentials = self.folder / "credentials"
         self.credentials.write_text(self.KEYS + "\n")
         self.credentials.chmod(0o600)
@@ -334,8 +335,9 @@ class S3(Server):
                       for p in root.rglob("*._S3rver_object"))
 
     def target(self, host="127.0.0.1", credentials=None, bucket=None, prefix="machine"):
-        return (f"s3://{bucket or self.bucket}/{prefix} endpoint=http://{host}:{self.port} region=us-east-1 "
-                f"credentials={credentials or self.credentials}")
+        tls = f" ca={self.certificate[0]}" if self.certificate else ""
+        return (f"s3://{bucket or self.bucket}/{prefix} endpoint=http{'s' if tls else ''}://{host}:{self.port} "
+                f"region=us-east-1 credentials={credentials or self.credentials}{tls}")
 
 
 class Nfs(Server):
