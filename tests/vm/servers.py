@@ -93,9 +93,9 @@ class Server:
 class Ssh(Server):
     """OpenSSH's server; .identity is a key that it lets in, .other_identity one that it refuses."""
 
-    def __init__(self, folder, subsystem=True):
+    def __init__(self, folder, subsystem=True, v6=False):
         super().__init__(folder)
-        self.subsystem = subsystem
+        self.subsystem, self.v6 = subsystem, v6
         self.identity, self.other_identity = self.folder / "id", self.folder / "id-other"
         self.host_key = self.folder / "host-key"
 
@@ -113,7 +113,7 @@ class Ssh(Server):
         self.host_key_words = " ".join(host_key[:2])
         with contextlib.suppress(PermissionError, FileExistsError):
             pathlib.Path("/run/sshd").mkdir(mode=0o755)
-        lines = [f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.host_key}",
+        lines = [f"Port {self.port}", "ListenAddress 127.0.0.1", *["ListenAddress ::1"] * self.v6, f"HostKey {self.host_key}",
                  f"AuthorizedKeysFile {self.folder}/authorized", "StrictModes no", "UsePAM no", "PasswordAuthentication no",
                  "KbdInteractiveAuthentication no", f"PidFile {self.folder}/pid", "PermitRootLogin yes"]
         lines += ["Subsystem sftp internal-sftp"] if self.subsystem else []
@@ -122,7 +122,7 @@ class Ssh(Server):
 
     def known_hosts(self, host="127.0.0.1", words=None):
         """A file that pins the host's key (or other words) for that name."""
-        path = self.folder / f"known-{host}{'-other' if words else ''}"
+        path = self.folder / f"known-{host.replace(':', '.')}{'-other' if words else ''}"
         path.write_text(f"[{host}]:{self.port} {words or self.host_key_words}\n")
         return path
 

@@ -23,7 +23,7 @@ DRIVERS = ("virtio_pci", "virtio_net")
 
 class Card:
     image = None
-    qemu = ["-netdev", "user,id=n0", "-device", f"virtio-net-pci,netdev=n0,mac={MAC}"]
+    qemu = ["-netdev", "user,id=n0,ipv6-net=fec0::/64,ipv6-host=fec0::2", "-device", f"virtio-net-pci,netdev=n0,mac={MAC}"]
 
 
 def with_program(path, *more):
@@ -54,9 +54,9 @@ def start(tmp_path):
         server.stop()
 
 
-def ssh_target(server):
-    known = server.known_hosts(HOST)
-    return (f"target kind=ssh text=ssh://lab path={server.store} host={HOST} port={server.port} user=root identity={server.identity} "
+def ssh_target(server, host=HOST):
+    known = server.known_hosts(host)
+    return (f"target kind=ssh text=ssh://lab path={server.store} host={host} port={server.port} user=root identity={server.identity} "
             f"known-hosts={known} budget=200 network=yes", with_program(shutil.which("ssh"), server.identity, known))
 
 
@@ -87,6 +87,15 @@ def test_capture_to_ssh(vm, kernel, understudy, capture_program, start, tmp_path
     target, extra = ssh_target(server)
     r = die(vm, kernel, understudy, image(capture_program, kernel, [RECIPE, NET, target], DRIVERS, extra), [Card],
             crashkernel="192M")
+    check_saved(understudy, server.store, kernel, r)
+
+
+def test_capture_over_ipv6(vm, kernels, understudy, capture_program, start):
+    """The guest's fec0::2 is the host's ::1."""
+    kernel, server = kernels["6.12"], start(servers.Ssh, v6=True)
+    target, extra = ssh_target(server, "fec0::2")
+    net = f"net mac={MAC} address=fec0::15/64 gateway=fec0::2 name=eth0"
+    r = die(vm, kernel, understudy, image(capture_program, kernel, [RECIPE, net, target], DRIVERS, extra), [Card], crashkernel="192M")
     check_saved(understudy, server.store, kernel, r)
 
 
