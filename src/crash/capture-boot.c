@@ -39,7 +39,7 @@ void us_capture_mount_kernel(struct us_capture *c)
 			us_capture_say(c, "mounting %s: %s", mounts[i].at, strerror(errno));
 	}
 	if (c->console < 0)
-		c->console = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
+		c->console = open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	mkdir("/run", 0700);
 }
 
@@ -133,13 +133,7 @@ void us_capture_last_words(struct us_capture *c, struct us_bytes log)
 		us_capture_say(c, "no pstore: %s", err->text);
 	us_capture_say(c, "the end of the crashed kernel's log:");
 	end = tail_of(log, WORDS_MOST);
-	while (end.n && c->console >= 0) {
-		ssize_t n = write(c->console, end.p, end.n);
-
-		if (n <= 0)
-			break;
-		end = us_bytes_of(end.p + n, end.n - (size_t)n);
-	}
+	us_capture_console(c, end.p, end.n);
 	us_capture_say(c, "that was its end");
 }
 

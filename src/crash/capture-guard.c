@@ -37,11 +37,21 @@ static void answer(int fd, struct us_err *err)
 	(void)!write(fd, &a, sizeof(a));
 }
 
+void us_capture_oom_score(const struct us_capture *c, int score)
+{
+	_us_close_ int fd =
+		c->wish->pid1 ? open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
+
+	if (fd >= 0)
+		(void)!dprintf(fd, "%d", score);
+}
+
 static _Noreturn void be_child(struct us_capture *c, int fd, us_guard_fn fn, void *data)
 {
 	signal(SIGPIPE, SIG_IGN);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	us_capture_oom_score(c, 500);
 	c->tick = NULL;
 	answer(fd, fn(c, data));
 	_exit(0);
@@ -95,6 +105,13 @@ static struct us_err *give_up(struct us_capture *c, pid_t pid, const char *what)
 	return us_err_os(ETIMEDOUT, "%s", what);
 }
 
+static const char died[] = ": it died";
+
+bool us_guard_died(const struct us_err *err)
+{
+	return err->code == US_ERR_OS && !err->os_errno && strstr(err->text, died);
+}
+
 static struct us_err *end_of(pid_t pid, const char *what, const struct answer *a, ssize_t n)
 {
 	int status = 0;
@@ -102,7 +119,7 @@ static struct us_err *end_of(pid_t pid, const char *what, const struct answer *a
 	if (!is_gone(pid, &status))
 		kill(-pid, SIGKILL);
 	if (n != sizeof(*a))
-		return us_err_new(US_ERR_OS, "%s: it died%s%s", what,
+		return us_err_new(US_ERR_OS, "%s%s%s%s", what, died,
 				  WIFSIGNALED(status) ? " of a signal: " : "",
 				  WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "");
 	if (!a->failed)

@@ -64,7 +64,7 @@ struct us_capture {
 	uint64_t deadline_ns; /* of all; CLOCK_MONOTONIC */
 	int console, meminfo, watchdog;
 	uint64_t petted_ns, fenced_ns;
-	pid_t child; /* that is waited for now */
+	pid_t child;        /* that is waited for now */
 	const char *mounts; /* directory for mount points */
 	/* called ten times a second while PID 1 waits; NULL in other processes */
 	void (*tick)(struct us_capture *c);
@@ -72,8 +72,10 @@ struct us_capture {
 	struct us_vmcore *core;
 	struct us_layout *layout; /* NULL: not known */
 	struct us_text log;
+	size_t log_most;
 	char *report;
-	bool blind; /* the worker died once: the kernel's structures are left alone */
+	bool frugal; /* a dump died: the next one takes as little memory as it can */
+	bool blind;  /* the worker died once: the kernel's structures are left alone */
 };
 
 uint64_t us_capture_now_ns(void);
@@ -83,6 +85,8 @@ uint64_t us_capture_until(const struct us_capture *c, unsigned int seconds);
 /* ---- capture-tell.c ---- */
 /* A line on the console; "understudy: " stands before it. */
 void us_capture_say(struct us_capture *c, const char *fmt, ...) us_printf(2, 3);
+/* Bytes to the console, as far as it takes them: one that is stuck holds nobody up. */
+void us_capture_console(const struct us_capture *c, const void *p, size_t n);
 /* A stage begins; the one before ends. */
 void us_capture_stage(struct us_capture *c, const char *fmt, ...) us_printf(2, 3);
 void us_capture_stages_end(struct us_capture *c);
@@ -100,6 +104,10 @@ typedef struct us_err *(*us_guard_fn)(struct us_capture *c, void *data);
  */
 struct us_err *us_guard(struct us_capture *c, const char *what, uint64_t deadline_ns,
 			us_guard_fn fn, void *data) us_must_check;
+/* True if err says that the child died. */
+bool us_guard_died(const struct us_err *err);
+/* PID 1's children only: whom the kernel ends first when memory is out. */
+void us_capture_oom_score(const struct us_capture *c, int score);
 /* A program with its words, until the deadline; its status if it is not 0 is an error. */
 struct us_err *us_guard_program(struct us_capture *c, const char *const *words,
 				uint64_t deadline_ns) us_must_check;

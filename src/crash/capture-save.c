@@ -227,6 +227,10 @@ static struct us_dump_wish wish_of(struct us_capture *c, uint64_t deadline_ns)
 		us_capture_note(c, "codec", "%s is not known here: auto", c->recipe->codec);
 	if (!c->layout)
 		wish.level &= US_DUMP_ZERO;
+	if (c->frugal) {
+		wish.codec = US_PAGE_LZO;
+		wish.jobs = 1;
+	}
 	return wish;
 }
 

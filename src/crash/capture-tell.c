@@ -8,9 +8,13 @@
 #include "base/cleanup.h"
 #include "crash/capture-int.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
+
+#define CONSOLE_MS 1000 /* that a console may be stuck */
 
 uint64_t us_capture_now_ns(void)
 {
@@ -76,6 +80,23 @@ void us_capture_sample(struct us_capture *c)
 	s->n_samples = n + 1;
 }
 
+void us_capture_console(const struct us_capture *c, const void *p, size_t n)
+{
+	struct pollfd ready = { .fd = c->console, .events = POLLOUT };
+	const char *from = p;
+
+	while (n && c->console >= 0) {
+		ssize_t got = write(c->console, from, n);
+
+		if (got < 0 && errno == EAGAIN && poll(&ready, 1, CONSOLE_MS) > 0)
+			continue;
+		if (got <= 0 && errno != EINTR)
+			return;
+		from += got > 0 ? got : 0;
+		n -= got > 0 ? (size_t)got : 0;
+	}
+}
+
 static void put_line(struct us_capture *c, const char *text)
 {
 	char line[600];
@@ -85,8 +106,7 @@ static void put_line(struct us_capture *c, const char *text)
 		n = sizeof(line);
 		line[n - 1] = '\n';
 	}
-	if (c->console >= 0 && n > 0)
-		(void)!write(c->console, line, (size_t)n);
+	us_capture_console(c, line, n > 0 ? (size_t)n : 0);
 }
 
 void us_capture_say(struct us_capture *c, const char *fmt, ...)

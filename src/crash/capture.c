@@ -19,27 +19,40 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define RECIPE_MOST (1u << 20)
-#define BUDGET_S    1800
-#define HOOK_S      60
-#define UNMOUNT_S   30
-#define LOG_MOST    (2u << 20) /* its end is kept */
-#define DAY         86400u
-#define SAMPLE_MS   100
+#define RECIPE_MOST  (1u << 20)
+#define BUDGET_S     1800
+#define HOOK_S       60
+#define UNMOUNT_S    30
+#define LOG_LEAST    (256u << 10)
+#define LOG_MOST     (2u << 20)
+#define LAST_SECONDS 90 /* beyond the budget, for the state and the unmounting */
+#define DAY          86400u
+#define SAMPLE_MS    100
 
 /* ---- what the worker does ---- */
 
+/* How much of the log's end is kept: an eighth of the memory that is left, within bounds. */
+static size_t log_most(struct us_capture *c)
+{
+	unsigned int n = c->shared->n_samples;
+	uint64_t bytes = n ? c->shared->samples[n - 1].available_kb * UINT64_C(128) : LOG_LEAST;
+
+	return bytes < LOG_LEAST ? LOG_LEAST : bytes > LOG_MOST ? LOG_MOST : (size_t)bytes;
+}
+
 static struct us_err *take_record(void *data, const struct us_log_record *r)
 {
-	struct us_text *t = data;
+	struct us_capture *c = data;
+	struct us_text *t = &c->log;
+	size_t most = c->log_most;
 
 	if (!r->continued)
 		us_text_add(t, "%s[%5" PRIu64 ".%06" PRIu64 "] ", t->n ? "\n" : "",
 			    r->ns / 1000000000, r->ns % 1000000000 / 1000);
 	us_text_put(t, r->text.p, r->text.n);
-	if (t->n > 2 * LOG_MOST) {
-		memmove(t->s, t->s + LOG_MOST, t->n - LOG_MOST);
-		t->n -= LOG_MOST;
+	if (t->n > 2 * most) {
+		memmove(t->s, t->s + most, t->n - most);
+		t->n -= most;
 		t->s[t->n] = 0;
 	}
 	return t->failed ? us_err_nomem() : NULL;
@@ -80,7 +93,8 @@ static void read_log(struct us_capture *c)
 	struct us_panic panic = { 0 };
 	struct us_err *err;
 
-	err = us_vmcore_log(c->core, c->layout, take_record, &c->log, &stats);
+	c->log_most = log_most(c);
+	err = us_vmcore_log(c->core, c->layout, take_record, c, &stats);
 	us_text_put(&c->log, "\n", 1);
 	if (err)
 		us_capture_note(c, "log", "%s", err->text);
@@ -196,6 +210,12 @@ static void put_dump(struct us_capture *c)
 			continue; /* it could not even take that */
 		us_capture_stage(c, "dump to target %u", i);
 		err = us_capture_put_dump(c, i);
+		if (err && us_guard_died(err)) { /* for want of memory, most likely */
+			us_capture_note(c, "again", "%s", err->text);
+			us_err_free(err);
+			c->frugal = true;
+			err = us_capture_put_dump(c, i);
+		}
 		if (err)
 			us_capture_note(c, "failed", "%s", err->text);
 		if (c->shared->held == US_HELD_WHOLE)
@@ -220,6 +240,7 @@ static void end_targets(struct us_capture *c)
 {
 	_us_err_free_ struct us_err *err = NULL;
 
+	c->deadline_ns += LAST_SECONDS / 2 * UINT64_C(1000000000);
 	us_capture_stages_end(c);
 	for (unsigned int i = 0; i < c->recipe->n_targets && i < US_CAPTURE_TARGETS; i++) {
 		struct us_err *e;
@@ -266,6 +287,7 @@ static struct us_err *work(struct us_capture *c, void *data)
 		look_only(c);
 		return NULL;
 	}
+	us_capture_oom_score(c, -500);
 	us_capture_stage(c, "modules");
 	us_capture_load_modules(c, -1);
 	us_capture_fence_begin(c);
@@ -320,7 +342,8 @@ static void supervise(struct us_capture *c)
 
 	c->deadline_ns = us_capture_now_ns() + budget * UINT64_C(1000000000);
 	for (int i = 0; i < 2; i++) {
-		err = us_guard(c, "the capture", c->deadline_ns, work, NULL);
+		err = us_guard(c, "the capture",
+			       c->deadline_ns + LAST_SECONDS * UINT64_C(1000000000), work, NULL);
 		if (!err || us_capture_now_ns() >= c->deadline_ns)
 			break;
 		us_capture_note(c, "worker", "%s", err->text);

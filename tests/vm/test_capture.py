@@ -217,3 +217,44 @@ def test_capture_to_a_raw_partition(vm, kernels, understudy, capture_program, tm
     assert tail.startswith(b"UNDERSTUDY-SLOTS20") and b"last words of the lab" in tail and b"\nresult=saved\n" in tail
     crash, = other.files("/crash")
     assert set(other.files(f"/crash/{crash}")) == {"log.txt", "report.txt", "state.txt"}
+
+
+def small_disk(path, size, old=()):
+    """An ext4 disk of that size with crashes on it already: {name: bytes of its dump}."""
+    for name, n in dict(old).items():
+        folder = path / "old/crash" / name
+        folder.mkdir(parents=True)
+        (folder / "dump").write_bytes(os.urandom(n))
+        (folder / "log.txt").write_text("an older crash\n")
+    (path / "old").mkdir(exist_ok=True)
+    disk = Disk(path, "small", size)
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-d", path / "old", disk.image], check=True, timeout=60)
+    return disk, f"device name=d0 kind=found {disk.mark(1128, 16)}", "target kind=dir text=/var/crash path=/crash device=d0 fs=ext4 budget=200"
+
+
+def test_older_crashes_make_room(vm, kernels, understudy, capture_program, tmp_path):
+    """The dump does not fit beside two older ones: the oldest goes, the other stays."""
+    kernel = kernels["6.1"]
+    disk, *lines = small_disk(tmp_path, 128 << 20, {"20240101-000000-6.1": 40 << 20, "20240102-000000-6.1": 40 << 20})
+    r = die(vm, kernel, understudy, image(capture_program, kernel, [RECIPE, *lines], ("virtio_pci", "virtio_blk", "ext4")), [disk])
+    assert "understudy: pruned: 20240101-000000-6.1" in r.console and "understudy: result saved" in r.console
+    first, second = sorted(disk.files("/crash"))
+    assert first == "20240102-000000-6.1" and set(disk.files(f"/crash/{second}")) == {"dump", "log.txt", "report.txt", "state.txt"}
+
+
+def test_a_full_disk_gets_a_smaller_dump(vm, kernels, understudy, capture_program, tmp_path):
+    """Nothing may be deleted and 20 MiB are free: a valid dump without the least valuable pages, beside what was there."""
+    kernel = kernels["6.12"]
+    disk, *lines = small_disk(tmp_path, 64 << 20, {"20240101-000000-6.1": 30 << 20})
+    recipe = [RECIPE.replace(" prune=yes", ""), *lines]
+    r = die(vm, kernel, understudy, image(capture_program, kernel, recipe, ("virtio_pci", "virtio_blk", "ext4")), [disk])
+    assert "understudy: result partial /var/crash/" in r.console and "pruned" not in r.console
+    old, crash = sorted(disk.files("/crash"))
+    assert old == "20240101-000000-6.1" and disk.files(f"/crash/{old}").keys() == {"dump", "log.txt"}
+    dump = disk.get(f"/crash/{crash}/dump", tmp_path / "dump")
+    assert 8 << 20 < dump.stat().st_size < 28 << 20
+    out = subprocess.run([understudy, "info", dump], capture_output=True, text=True)
+    assert kernel.release in out.stdout and "registers" in out.stdout, out.stdout + out.stderr
+    assert "sysrq: Trigger a crash" in disk.get(f"/crash/{crash}/log.txt", tmp_path / "log").read_text()
+    state = state_of(disk.get(f"/crash/{crash}/state.txt", tmp_path / "state").read_text())
+    assert state["result"] == ["partial"] and state["estimated"]
