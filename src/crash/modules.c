@@ -41,10 +41,11 @@ static void no_log(void *data, int priority, const char *file, int line, const c
 	(void)data, (void)priority, (void)file, (void)line, (void)fn, (void)format, (void)args;
 }
 
-static void ctx_unrefp(struct kmod_ctx **ctx)
+static void tree_deinit(struct tree *tree)
 {
-	if (*ctx)
-		kmod_unref(*ctx);
+	if (tree->kmod)
+		kmod_unref(tree->kmod);
+	us_blob_deinit(&tree->weakdep);
 }
 static void listp(struct kmod_list **list)
 {
@@ -56,9 +57,9 @@ static void modulep(struct kmod_module **module)
 	if (*module)
 		kmod_module_unref(*module);
 }
-#define _ctx_unref_ __attribute__((cleanup(ctx_unrefp)))
-#define _list_free_ __attribute__((cleanup(listp)))
-#define _unref_     __attribute__((cleanup(modulep)))
+#define _tree_deinit_ __attribute__((cleanup(tree_deinit)))
+#define _list_free_   __attribute__((cleanup(listp)))
+#define _unref_       __attribute__((cleanup(modulep)))
 
 static struct us_err *note(struct tree *tree, const char *fmt, ...) us_must_check us_printf(2, 3);
 static struct us_err *note(struct tree *tree, const char *fmt, ...)
@@ -274,15 +275,10 @@ struct us_err *us_modules_resolve(const struct us_host *host, const char *dir,
 				  const struct us_wanted_module *wanted, size_t n,
 				  struct us_pool *pool, struct us_module_set *ret)
 {
-	struct tree tree = { .pool = pool, .dir = dir };
-	struct us_err *err = tree_open(host, &tree);
-	_ctx_unref_ struct kmod_ctx *kmod = tree.kmod;
-	_us_blob_deinit_ struct us_blob weakdep = us_blob_steal(&tree.weakdep);
+	_tree_deinit_ struct tree tree = { .pool = pool, .dir = dir };
 	bool found;
 
-	tree.weakdep = weakdep;
-	if (err)
-		return err;
+	US_TRY(tree_open(host, &tree));
 	for (size_t i = 0; i < n; i++) {
 		tree.wanted = &wanted[i];
 		US_TRY(want(&tree, wanted[i].name, &found));
