@@ -193,6 +193,7 @@ static void json_run(json_object *list, const struct runs *runs, size_t i)
 	timeline_of(r, &pool, &line);
 	us_json_bool(obj, "passed", r->passed);
 	us_json_str(obj, "failed_at", r->failed_at);
+	us_json_bool(obj, "exact", r->exact);
 	us_json_bool(obj, "kvm", r->kvm);
 	us_json_num(obj, "reserve_bytes", r->reserve_bytes);
 	json_object_object_add(obj, "least_available",

@@ -134,7 +134,9 @@ struct us_err *us_rehearsal_note(const struct us_host *host, const struct us_arm
 		.set = arming->set,
 		.running = host->release.v,
 		.capture = arming->kernel->release,
-		.result = r->passed ? "passed" : r->failed_at,
+		.result = !r->passed ? r->failed_at
+			  : r->exact ? "passed"
+				     : "passed, with a plain disk in the target's place",
 		.passed = r->passed,
 		.reserved = r->reserve_bytes,
 		.available = r->least_available == UINT64_MAX ? 0 : r->least_available,

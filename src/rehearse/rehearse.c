@@ -622,6 +622,7 @@ static struct us_err *with_stage(struct play *p)
 	struct us_err *err = us_stage_make(p->host, p->arming, p->pool, &stage);
 
 	p->stage = &stage;
+	p->r->exact = stage.exact;
 	if (!err)
 		err = make_dir(p);
 	if (!err)

@@ -219,6 +219,35 @@ static void test_picture_labels_each_segment_without_overlap(void **state)
 	free(s);
 }
 
+static void test_timeline_shows_the_least_memory_and_what_did_not_end(void **state)
+{
+	static const struct us_timeline_stage stages[] = { { "<begin>", 600, 900 },
+							   { "dump", 900, UINT64_MAX } };
+	static const struct us_timeline_sample samples[] = { { 600, 50 << 20, 9 << 20 },
+							     { 800, 20 << 20, 40 << 20 },
+							     { 900, 30 << 20, 30 << 20 } };
+	const struct us_timeline whole = { stages, 2, samples, 3, 64 << 20 };
+	const struct us_timeline nothing = { 0 }, one = { .stages = stages, .n_stages = 1 };
+	char *s;
+
+	(void)state;
+	s = WRITTEN(out, assert_null(us_picture_timeline(out.f, &whole, false)));
+	assert_has(s, "<?xml");
+	assert_has(s, "&lt;begin&gt;");
+	assert_has(s, "least left: 20 MiB");
+	assert_has(s, "did not end");
+	free(s);
+	s = WRITTEN(out, assert_null(us_picture_timeline(out.f, &one, true)));
+	assert_null(strstr(s, "<?xml"));
+	assert_null(strstr(s, "least left"));
+	assert_has(s, "<title>");
+	free(s);
+	s = WRITTEN(out, assert_null(us_picture_timeline(out.f, &nothing, true)));
+	assert_has(s, "</svg>");
+	assert_null(strstr(s, "nan"));
+	free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_words_of_files_cannot_steer_the_terminal),
 		cmocka_unit_test(test_plan_lists_every_segment_with_its_reason),
 		cmocka_unit_test(test_picture_labels_each_segment_without_overlap),
+		cmocka_unit_test(test_timeline_shows_the_least_memory_and_what_did_not_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
