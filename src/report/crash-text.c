@@ -83,7 +83,8 @@ static const char *const machinery[] = {
 	"show_trace",
 	"panic",
 	"vpanic",
-	"nmi_panic",
+	"nmi_",
+	"unknown_nmi",
 	"__warn",
 	"warn_slowpath",
 	"report_bug",
@@ -108,7 +109,7 @@ static const char *const machinery[] = {
 	"perf_event_",
 	"handle_pmi_common",
 	"intel_pmu_handle_irq",
-	"nmi_handle",
+
 	"default_do_nmi",
 	"end_repeat_nmi",
 	"kernelmode_fixup",

@@ -64,6 +64,17 @@ static void test_machinery_and_numbers_are_no_part_of_a_signature(void **unused)
 	tell("Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled", &t);
 	assert_string_equal(t.signature, "Out of memory: system-wide panic_on_oom is enabled");
 	forget(&t);
+	tell("Kernel panic - not syncing: NMI: Not continuing\n"
+	     "RIP: 0010:made_spin+0xa/0xff0 [made]\nCall Trace:\n <NMI>\n panic+0x344/0x3a0\n"
+	     " nmi_panic+0x2b/0x40\n unknown_nmi_error+0x73/0xc0\n </NMI>\n <TASK>\n"
+	     "RIP: 0010:made_spin+0xa/0xff0 [made]\nCode: eb fe\nRAX: 0000000000000000 RBX: 0\n"
+	     " do_one_initcall+0x5a/0x360\n do_init_module+0x60/0x240\nModules linked in: made(E)\n"
+	     " not_a_call+0x1/0x2",
+	     &t);
+	assert_string_equal(t.signature, "NMI: Not continuing: made_spin < do_one_initcall < "
+					 "do_init_module");
+	assert_int_equal(t.panic.n_trace, 5);
+	forget(&t);
 	tell("nothing happened", &t);
 	assert_string_equal(t.signature, "unknown");
 	forget(&t);

@@ -95,6 +95,15 @@ static struct us_err *look_cpu(struct us_panic *p, const char *line)
 	return name ? keep(p, &p->comm, name) : us_err_nomem();
 }
 
+/* "RIP: 0010:...", "RAX: ...", "Code: ...": registers stand between the calls of an interrupt and
+ * those of what it interrupted. */
+static bool is_register(const char *name)
+{
+	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+
+	return behind(name, "Code: ") || (n >= 2 && n <= 8 && name[n] == ':' && name[n + 1] == ' ');
+}
+
 /* " sysrq_handle_crash+0x16/0x20", and not what the unwinder only guesses (" ? name") */
 static struct us_err *look_trace(struct us_panic *p, const char *line)
 {
@@ -104,7 +113,7 @@ static struct us_err *look_trace(struct us_panic *p, const char *line)
 		p->in_trace = !p->n_trace;
 		return NULL;
 	}
-	if (!p->in_trace || behind(name, "? ") || *name == '<' || !*name)
+	if (!p->in_trace || behind(name, "? ") || *name == '<' || !*name || is_register(name))
 		return NULL;
 	if (!strstr(name, "+0x")) {
 		p->in_trace = false;
