@@ -209,6 +209,19 @@ static void lvm_is_its_table_with_names(void **state)
 	assert_string_equal(wanted(m), "dm-mod ahci sd_mod virtio_pci virtio_blk ext4 ");
 }
 
+static void a_volume_named_like_ours_gets_our_name(void **state)
+{
+	struct machine *m = *state;
+
+	put_lvm(m);
+	remove(us_pool_format(&m->host.pool, "%s/sys/devices/virtual/block/dm-0/dm/name", m->dir));
+	put(m, "sys/devices/virtual/block/dm-0/dm/name", "d0\n");
+	const struct us_walk_result *w = walk(m, "target = /c\n");
+	assert_null(w->problems[0]);
+	assert_string_equal(w->devices[2].name, "d2");
+	assert_string_equal(w->targets[0].device, "d2");
+}
+
 static void lvm_without_its_metadata_is_refused(void **state)
 {
 	struct machine *m = *state;
@@ -475,6 +488,7 @@ int main(void)
 		TEST(nvme_of_several_controllers_wants_each),
 		TEST(btrfs_keeps_its_subvolume),
 		TEST(lvm_is_its_table_with_names),
+		TEST(a_volume_named_like_ours_gets_our_name),
 		TEST(lvm_without_its_metadata_is_refused),
 		TEST(unknown_target_types_are_refused),
 		TEST(luks_needs_a_key_that_can_be_handed_over),

@@ -48,6 +48,13 @@ const char *us_walk_block_by_node(struct us_walk *walk, const char *node)
 	return us_walk_link(walk, "sys/class/block/%s", us_walk_base(link ? link : node));
 }
 
+/* A name that cannot be taken for one of ours, nor ends a ${NAME} early. */
+static bool name_ok(const char *name)
+{
+	return name && !strpbrk(name, "} ") &&
+	       !(name[0] == 'd' && name[1] && !name[1 + strspn(name + 1, "0123456789")]);
+}
+
 struct us_err *us_walk_device_add(struct us_walk *walk, const char *sys,
 				  const struct us_recipe_device *device, const char **ret_name)
 {
@@ -60,7 +67,7 @@ struct us_err *us_walk_device_add(struct us_walk *walk, const char *sys,
 	if (!name)
 		return us_err_nomem();
 	walk->devices[n] = *device;
-	if (!walk->devices[n].name)
+	if (!name_ok(walk->devices[n].name))
 		walk->devices[n].name = name;
 	walk->device_sys[n] = sys;
 	*ret_name = walk->devices[n].name;
