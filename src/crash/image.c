@@ -243,14 +243,17 @@ static struct us_err *put_firmware(struct build *b)
 }
 
 /* Signatures must stay where the capture kernel may ask for them. */
-static bool may_strip(const struct us_host *host, const struct us_image *kernel)
+static bool may_strip(const struct us_host *host, const struct us_crash_config *config,
+		      const struct us_image *kernel)
 {
 	bool locked = us_known(host->lockdown.o) && *host->lockdown.v &&
 		      strcmp(host->lockdown.v, "none") != 0;
 
 	return !locked && host->secure_boot.v != US_YES &&
 	       us_kconfig_builtin(kernel->kconfig, "MODULE_SIG_FORCE") != US_YES &&
-	       !strstr(host->cmdline.v, "module.sig_enforce");
+	       !strstr(host->cmdline.v, "module.sig_enforce") &&
+	       !strstr(config->append, "module.sig_enforce") &&
+	       !strstr(config->append, "lockdown=");
 }
 
 /* What the walk wants, and what the configuration adds. */
@@ -280,9 +283,16 @@ static struct us_err *modules_wanted(struct build *b, const struct us_wanted_mod
 
 static struct us_err *put_modules(struct build *b)
 {
+	static const char *const none[] = { "built in: all, the capture kernel has no modules",
+					    NULL };
 	const struct us_wanted_module *wanted = NULL;
 	size_t n = 0;
 
+	if (us_kconfig_enabled(b->kernel->kconfig, "MODULES") == US_NO) {
+		b->modules_dir = "";
+		b->out->left_out = none;
+		return NULL;
+	}
 	US_TRY(us_modules_dir(b->host, b->config, b->kernel->release, b->pool, &b->modules_dir));
 	US_TRY(modules_wanted(b, &wanted, &n));
 	US_TRY(us_modules_resolve(b->host, b->modules_dir, wanted, n, b->pool, &b->modules));
@@ -558,7 +568,7 @@ static struct us_err *build(struct build *b)
 	if (!b->files)
 		return us_err_nomem();
 	b->out->files = b->files;
-	b->strip = may_strip(b->host, b->kernel);
+	b->strip = may_strip(b->host, b->config, b->kernel);
 	US_TRY(put_init(b));
 	US_TRY(put_modules(b));
 	US_TRY(put_firmware(b));

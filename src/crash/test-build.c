@@ -445,6 +445,24 @@ static void an_image_has_a_recipe_that_reads_back(void **state)
 	assert_int_equal(recipe->modules[4].target, -1); /* of both */
 }
 
+static void a_kernel_without_modules_needs_no_tree(void **state)
+{
+	static const char config[] = "# CONFIG_MODULES is not set\nCONFIG_EXT4_FS=y\n";
+	struct machine *m = *state;
+	struct us_image kernel;
+
+	put_whole(m);
+	image_of(m); /* reads the configuration and walks */
+	us_capture_image_free(us_steal(&m->image));
+	kernel_of(&kernel);
+	kernel.release = "9.9.9";
+	no_error(us_kconfig_parse(us_bytes_of(config, strlen(config)), &kernel.kconfig));
+	no_error(us_capture_image_build(&m->host, m->config, m->walk, &kernel, &m->image));
+	us_kconfig_free(kernel.kconfig);
+	assert_int_equal(m->image->recipe->n_modules, 0);
+	assert_non_null(strstr(m->image->left_out[0], "has no modules"));
+}
+
 static void firmware_that_is_there_comes_along(void **state)
 {
 	_us_blob_deinit_ struct us_blob cpio = { 0 };
@@ -608,6 +626,7 @@ int main(void)
 		TEST(what_is_unusual_is_left_alone),
 		TEST(an_archive_is_the_same_each_time),
 		TEST(an_image_has_a_recipe_that_reads_back),
+		TEST(a_kernel_without_modules_needs_no_tree),
 		TEST(firmware_that_is_there_comes_along),
 		TEST(targets_that_cannot_be_used_are_no_part_of_it),
 		TEST(the_same_machine_gives_the_same_image),
