@@ -158,6 +158,23 @@ static void test_the_dump_goes_to_the_first_target_that_holds(void **state)
 			    CRASH " log \n" CRASH " saved the-place/" CRASH "/dump\n");
 }
 
+static void test_a_module_that_hangs_is_abandoned(void **state)
+{
+	const struct place *p = *state;
+	char recipe[512], buf[16384];
+
+	snprintf(buf, sizeof(buf), "%s/hangs.ko", p->dir);
+	assert_int_equal(mkfifo(buf, 0600), 0); /* opening it waits for a writer */
+	snprintf(recipe, sizeof(recipe),
+		 "recipe budget=60\nmodule file=%s/hangs.ko target=-1 budget=1\n"
+		 "target kind=dir text=t path=%s/place budget=20\n",
+		 p->dir, p->dir);
+	assert_null(capture(p, recipe, false));
+	read_file(p, "place/" CRASH "/state.txt", buf, sizeof(buf));
+	assert_non_null(strstr(buf, "/hangs.ko: it took too long\n"));
+	assert_non_null(strstr(buf, "\nresult=saved\n"));
+}
+
 static void test_no_target_is_said(void **state)
 {
 	const struct place *p = *state;
@@ -400,6 +417,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_dump_goes_to_the_first_target_that_holds),
+		TEST(test_a_module_that_hangs_is_abandoned),
 		TEST(test_no_target_is_said),
 		TEST(test_what_hangs_is_left_behind),
 		TEST(test_a_program_that_fails_is_told),
