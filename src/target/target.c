@@ -8,13 +8,14 @@
 #include "target/target-int.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/utsname.h>
 #include <time.h>
 
-#define NAME_MOST 120
+#define NAME_MOST  120
+#define PROBE_NAME 100
 
 static const struct us_target_ops *const kinds[US_TARGET_KINDS] = {
 	[US_TARGET_DIR] = &us_target_dir,   [US_TARGET_RAW] = &us_target_raw,
@@ -326,15 +327,27 @@ static struct us_err *read_back(struct us_target *target, const char *crash, str
 	return NULL;
 }
 
+/* By the machine's name: what a crash in the middle of a probe leaves is the next one's. */
+static void name_probe(char ret[PROBE_NAME])
+{
+	struct utsname self;
+	const char *node = uname(&self) ? "" : self.nodename;
+
+	snprintf(ret, PROBE_NAME, "understudy-probe-%.64s", node);
+	for (char *p = ret; *p; p++)
+		if (!us_target_name_ok((char[]){ 'x', *p, 0 }))
+			*p = '_';
+}
+
 static struct us_err *probe_it(struct us_target *target, struct us_bytes bytes,
 			       struct us_probe *probe, const char **steps)
 {
-	uint64_t begin = us_target_now_ns(), ns;
+	uint64_t begin, ns;
 	struct us_err *err;
-	char crash[64];
+	char crash[PROBE_NAME];
 	size_t n = 0;
 
-	snprintf(crash, sizeof(crash), "understudy-probe-%" PRIx64, begin);
+	name_probe(crash);
 	if (target->ops->prepare)
 		US_TRY(target->ops->prepare(target, &probe->pool, &steps[n]));
 	n += !!steps[n];
