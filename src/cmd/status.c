@@ -140,9 +140,10 @@ static void print_targets(struct us_out *out, const struct us_crash_state *s)
 		us_out_row(out, "a dump now", "up to %s before it is packed",
 			   us_text_size(s->predicted_bytes, dump));
 	if (s->last_crash)
-		us_out_row(out, "last crash", "%s%s: %s (%s)", s->last_crash,
+		us_out_row(out, "last crash", "%s%s: %s (%s)%s%s", s->last_crash,
 			   s->last_crash_recent ? ", before this start" : "", s->last_crash_result,
-			   s->last_crash_target);
+			   s->last_crash_target, s->last_crash_panic ? ": " : "",
+			   s->last_crash_panic ? s->last_crash_panic : "");
 }
 
 static void print_hotplug(struct us_out *out, const struct us_host *host)
@@ -200,6 +201,7 @@ static void put_crash(json_object *obj, const struct us_crash_state *s)
 	crash = us_json_sub(obj, "last_crash");
 	us_json_str(crash, "crash", s->last_crash);
 	us_json_str(crash, "result", s->last_crash_result);
+	us_json_str(crash, "panic", s->last_crash_panic);
 	us_json_str(crash, "target", s->last_crash_target);
 	us_json_bool(crash, "before_this_start", s->last_crash_recent);
 }

@@ -154,6 +154,7 @@ struct us_crash_state {
 	const struct us_crash_target_state *targets;
 	size_t n_targets;
 	const char *last_crash, *last_crash_result, *last_crash_target; /* as the capture left it */
+	const char *last_crash_panic;                                   /* NULL: not known */
 	bool last_crash_recent;                                         /* this start followed it */
 };
 struct us_err *us_crash_state_read(const struct us_host *host, const char *config_path,

@@ -99,12 +99,13 @@ static struct us_err *take_crash(struct look *l, struct us_target *target,
 	struct us_capture_state state = { 0 };
 	struct us_crash_state *s = l->s;
 	_us_err_free_ struct us_err *err = NULL;
-	const char *result;
+	const char *result, *panic;
 
 	if (s->last_crash && strcmp(saved->crash, s->last_crash) <= 0)
 		return NULL;
 	s->last_crash = us_pool_strdup(&s->pool, saved->crash);
 	s->last_crash_target = text;
+	s->last_crash_panic = NULL;
 	s->last_crash_recent = is_recent(l->host, saved->crash);
 	s->last_crash_result = saved->has_dump     ? "a dump"
 			       : saved->incomplete ? "an incomplete dump"
@@ -118,10 +119,12 @@ static struct us_err *take_crash(struct look *l, struct us_target *target,
 	if (err)
 		return err->code == US_ERR_NOMEM ? us_steal(&err) : NULL;
 	result = us_capture_state_text(&state, "result", 0);
+	panic = us_capture_state_text(&state, "panic", 0);
 	if (result)
 		s->last_crash_result = us_pool_strdup(&s->pool, result);
+	s->last_crash_panic = panic ? us_pool_strdup(&s->pool, panic) : NULL;
 	us_capture_state_deinit(&state);
-	return s->last_crash_result ? NULL : us_err_nomem();
+	return s->last_crash_result && !panic == !s->last_crash_panic ? NULL : us_err_nomem();
 }
 
 /* A directory is made by arming, not by looking at it. */

@@ -353,12 +353,13 @@ def saved(root, name, state, *files):
 def test_the_last_crash_is_told_by_status_and_at_the_next_start(run, machine):
     root = machine(hosts.put("proc/stat", "cpu 1 2\nbtime 1767323100\n"))  # 2026-01-02 03:05:00
     saved(root, "20251231-030405-6.12", "result=log no target held\n", "log.txt")
-    saved(root, "20260102-030405-6.12", "result=saved 12 MiB\n", "log.txt", "dump")
+    saved(root, "20260102-030405-6.12", "result=saved 12 MiB\npanic=Fatal exception\n", "log.txt", "dump")
     run("arm", host=root)
     r = run("arm", "--early", host=root)
     assert "20260102-030405-6.12: saved 12 MiB (/var/crash)" in r.text, r.text
     r = run("status", host=root)
     assert "20260102-030405-6.12, before this start: saved 12 MiB" in r.text and "2 saved crashes" in r.text, r.text
+    assert "Fatal exception" in r.text and valid(run("status", "--json", host=root).json)["last_crash"]["panic"] == "Fatal exception"
     (root / "proc/stat").write_text("cpu 1 2\nbtime 1777323100\n")
     assert "this start follows" not in run("arm", "--early", host=root).text
     assert "before this start" not in run("status", host=root).text
