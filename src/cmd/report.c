@@ -98,7 +98,7 @@ static struct us_err *keep_line(struct telling *t, const char *text, size_t n, u
 {
 	struct us_story_line *line = &t->tail.lines[t->tail.n % KEEP_LINES];
 	const struct us_panic *panic = t->words.panic;
-	char *copy = strndup(text, n);
+	char *copy = n ? strndup(text, n) : strdup("");
 
 	if (!copy)
 		return us_err_nomem();

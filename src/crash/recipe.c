@@ -175,12 +175,11 @@ static void put_field(struct us_text *t, const struct field *f, const void *reco
 {
 	const void *p = (const char *)record + f->at;
 	const struct us_recipe_device *device = record;
-	const char *text = *(const char *const *)p;
 
 	switch (f->type) {
-	case TEXT:
-		if (text)
-			put_value(t, f->key, text);
+	case TEXT: /* only here a pointer stands at p */
+		if (*(const char *const *)p)
+			put_value(t, f->key, *(const char *const *)p);
 		break;
 	case U32:
 		if (*(const unsigned int *)p)
