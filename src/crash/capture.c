@@ -395,9 +395,12 @@ struct us_err *us_capture_run(const struct us_capture_wish *wish)
 	c.meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	us_capture_stage(&c, "begin");
 	err = read_recipe(&c);
-	if (err)
+	if (err) {
 		us_capture_say(&c, "%s", err->text);
-	else
+		if (wish->pid1) /* no targets: the log's end still goes where it can */
+			c.recipe = calloc(1, sizeof(*c.recipe));
+	}
+	if (c.recipe)
 		supervise(&c);
 	if (wish->pid1 || (wish->reboot && !wish->dry_run))
 		us_capture_finish(&c);

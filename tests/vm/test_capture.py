@@ -258,3 +258,11 @@ def test_a_full_disk_gets_a_smaller_dump(vm, kernels, understudy, capture_progra
     assert "sysrq: Trigger a crash" in disk.get(f"/crash/{crash}/log.txt", tmp_path / "log").read_text()
     state = state_of(disk.get(f"/crash/{crash}/state.txt", tmp_path / "state").read_text())
     assert state["result"] == ["partial"] and state["estimated"]
+
+
+def test_without_a_recipe_the_log_is_on_the_console(vm, kernels, understudy, capture_program, tmp_path):
+    """A damaged recipe: the end of the log is told where it can be, and the machine starts anew."""
+    kernel, disk = kernels["6.1"], Disk(tmp_path, "crash")
+    r = die(vm, kernel, understudy, image(capture_program, kernel, ["recipe level=nine"], ()), [disk])
+    assert 'understudy: the recipe, line 1: level: "nine" is no number' in r.console and "understudy: result nothing" in r.console
+    assert "last words of the lab" in r.console.partition("the end of the crashed kernel's log")[2]
