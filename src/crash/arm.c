@@ -177,6 +177,22 @@ struct us_err *us_arm_replan(const struct us_host *host, struct us_arming *a)
 	return hash_loaded(host, a);
 }
 
+/*
+ * Would the kernel take long to unpack itself after the crash (seconds for xz on a slow machine),
+ * and can it be placed unpacked? Only kexec_load does that, so not where that is refused.
+ */
+static bool better_unpacked(const struct us_host *host, const struct us_arming *a)
+{
+	const struct us_codec *codec = a->kernel->payload_codec;
+
+	return a->wanted.call == US_CALL_AUTO && a->kernel->kind == US_IMAGE_BZIMAGE &&
+	       a->kernel->vmlinux.n && codec &&
+	       (codec->id == US_CODEC_XZ || codec->id == US_CODEC_LZMA ||
+		codec->id == US_CODEC_BZIP2) &&
+	       host->has_kexec_load.v == US_YES && !strcmp(host->lockdown.v, "none") &&
+	       host->sig_enforced.v != US_YES && host->ima_refuses_kexec_load.v != US_YES;
+}
+
 static struct us_err *plan(struct arm *arm)
 {
 	static const char *const calls[] = { "auto", "file", "load" };
@@ -201,6 +217,15 @@ static struct us_err *plan(struct arm *arm)
 		a->c.policy = &a->policy;
 	}
 	a->c.need_bytes = a->need.total;
+	if (better_unpacked(arm->host, a)) {
+		a->wanted.unpacked = true;
+		a->wanted.call = US_CALL_LOAD;
+		US_TRY(us_arm_replan(arm->host, a));
+		if (a->plan && !a->plan->no_room && !a->verdict->blocks)
+			return NULL;
+		a->wanted.unpacked = false;
+		a->wanted.call = US_CALL_AUTO;
+	}
 	return us_arm_replan(arm->host, a);
 }
 

@@ -44,7 +44,7 @@ static struct us_err *pack_zstd(struct us_bytes in, struct us_blob *ret)
 
 	if (!err) {
 		ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, 19);
-		ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, 20);
+		ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, 17);
 		ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, 0);
 		size_t n = ZSTD_compress2(zstd, out.p, room, in.p, in.n);
 		if (ZSTD_isError(n))

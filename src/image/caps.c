@@ -81,10 +81,11 @@ static const struct cap {
 	/* drivers/iommu/intel/iommu.c, drivers/iommu/amd/init.c: __setup */
 	[US_CAP_INTEL_IOMMU] = { "INTEL_IOMMU", "INTEL_IOMMU=y", { WHOLE("intel_iommu=") } },
 	[US_CAP_AMD_IOMMU] = { "AMD_IOMMU", "AMD_IOMMU=y", { WHOLE("amd_iommu=") } },
-	/* arch/x86/coco/sev; 5.10: arch/x86/mm/mem_encrypt.c */
+	/* arch/x86/coco/sev; 5.10: arch/x86/mm/mem_encrypt.c. ("SEV command-line option" is in
+	   others, too.) */
 	[US_CAP_MEM_ENCRYPT] = { "AMD_MEM_ENCRYPT",
 				 "AMD_MEM_ENCRYPT=y",
-				 { TEXT("SEV command-line option"), TEXT("in #VC exception"),
+				 { TEXT("in #VC exception"),
 				   TEXT("AMD Memory Encryption Features") } },
 	/* arch/x86/coco/tdx/tdx.c: tdx_early_init() */
 	[US_CAP_TDX_GUEST] = { "INTEL_TDX_GUEST",

@@ -40,6 +40,7 @@ static const struct {
 	{ "hotplug", offsetof(struct us_wanted, hotplug) },
 	{ "no_cma", offsetof(struct us_wanted, no_cma) },
 	{ "force_dtb", offsetof(struct us_wanted, force_dtb) },
+	{ "unpacked", offsetof(struct us_wanted, unpacked) },
 };
 static const struct {
 	const char *name;
@@ -236,6 +237,8 @@ struct us_err *us_armed_load(const char *run_dir, const struct us_host *host, st
 	US_TRY(us_image_open(path, NULL, &image));
 	US_TRY(check_copy(manifest, "kernel", path, image->file));
 	US_TRY(open_initrd(manifest, dir, &initrd));
+	if (wanted.unpacked)
+		US_TRY(us_image_look_deep(image, NULL, NULL));
 	US_TRY(us_plan_make(image, initrd, host, &wanted, ret));
 	*ret_image = us_steal(&image);
 	*ret_initrd = us_steal(&initrd);

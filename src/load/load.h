@@ -29,6 +29,8 @@ struct us_wanted {
 	bool no_checks;            /* no digest in the purgatory */
 	bool hotplug; /* leave room for CPU and memory hotplug in elfcorehdr, update by the kernel */
 	bool no_cma, force_dtb; /* KEXEC_FILE_* flags; a kernel without them refuses */
+	bool unpacked; /* kexec_load of a bzImage: place the kernel that is packed in it, so that it
+			  need not unpack itself when it starts; after the deep look */
 };
 
 enum us_segment_role {

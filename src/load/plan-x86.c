@@ -191,15 +191,21 @@ static struct us_err *read_loads(struct us_bytes file, struct load *loads, size_
 	return NULL;
 }
 
-static struct us_err *place_elf(struct us_build *b, struct parts *parts)
+static struct us_err *place_elf(struct us_build *b, struct us_bytes vmlinux, struct parts *parts)
 {
 	struct load loads[ELF_SEGMENTS_MAX];
 	struct us_range span, dest;
+	uint64_t entry = 0;
 	const char *why = "where it is linked to run";
 	bool taken;
 	size_t n = 0;
 
-	US_TRY(read_loads(b->image->kernel, loads, &n, &span));
+	US_TRY(read_loads(vmlinux, loads, &n, &span));
+	if (!us_le64(vmlinux, offsetof(Elf64_Ehdr, e_entry), &entry) || entry < span.start ||
+	    entry >= us_range_end(span))
+		return us_err_new(US_ERR_BAD_DATA,
+				  "the vmlinux is entered at 0x%" PRIx64 ", outside what it loads",
+				  entry);
 	dest = span;
 	US_TRY(us_build_take(b, span, &taken));
 	if (!taken)
@@ -219,8 +225,21 @@ static struct us_err *place_elf(struct us_build *b, struct parts *parts)
 
 		US_TRY(add(b, US_SEG_KERNEL, loads[i].bytes, at, true, why));
 	}
-	parts->entry = b->image->entry - span.start + dest.start;
+	parts->entry = entry - span.start + dest.start;
 	return NULL;
+}
+
+/* The kernel inside a bzImage, entered as the bzImage's own code would when it has unpacked it
+ * (Linux 6.12 arch/x86/boot/compressed/head_64.S, arch/x86/kernel/head_64.S: startup_64). */
+static struct us_err *place_unpacked(struct us_build *b, struct parts *parts)
+{
+	if (!b->image->vmlinux.n)
+		return us_err_new(US_ERR_UNSUPPORTED,
+				  "the kernel in this bzImage was not unpacked, so it cannot be "
+				  "placed by itself");
+	US_TRY(us_build_note(b, "the kernel is placed unpacked: it starts at once, at an address "
+				"that is not random"));
+	return place_elf(b, b->image->vmlinux, parts);
 }
 
 static struct us_err *place_initrd(struct us_build *b, struct parts *parts)
@@ -313,7 +332,9 @@ struct us_err *us_plan_x86(struct us_build *b)
 			     "is not set";
 	}
 	US_TRY(place_elfcorehdr(b, &parts));
-	US_TRY(b->image->kind == US_IMAGE_ELF ? place_elf(b, &parts) : place_bzimage(b, &parts));
+	US_TRY(b->image->kind == US_IMAGE_ELF ? place_elf(b, b->image->kernel, &parts)
+	       : b->wanted->unpacked          ? place_unpacked(b, &parts)
+					      : place_bzimage(b, &parts));
 	US_TRY(place_initrd(b, &parts));
 	US_TRY(place_page(b, &parts));
 	US_TRY(place_purgatory(b, &parts));

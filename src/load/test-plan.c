@@ -3,6 +3,7 @@
  * Plans from made facts against golden numbers: both system calls, reboot and crash, machines from
  * 1 GiB to more than 64 TiB, and what cannot be planned.
  */
+#include "base/cleanup.h"
 #include "load/test-made.h"
 #include "purgatory/purgatory.h"
 
@@ -656,6 +657,26 @@ static void test_vmlinux_runs_where_linked_or_moved_whole(void **state)
 	end(&m);
 }
 
+static void test_packed_kernel_is_placed_unpacked(void **state)
+{
+	uint8_t vmlinux[MADE_BYTES];
+	struct made m;
+
+	(void)state;
+	begin(&m, US_GIB);
+	m.wanted.unpacked = true;
+	m.wanted.call = US_CALL_LOAD;
+	refused(&m, US_ERR_UNSUPPORTED, "was not unpacked");
+	m.image->vmlinux = us_bytes_of(vmlinux, make_elf(vmlinux));
+	assert_null(plan(&m));
+	assert_sound(&m);
+	assert_int_equal(made_find(m.plan, US_SEG_KERNEL)->dest.start, 0x1000000);
+	us_put_le64(vmlinux + 24, 0x2000000); /* e_entry */
+	us_plan_free(us_steal(&m.plan));
+	refused(&m, US_ERR_BAD_DATA, "outside what it loads");
+	end(&m);
+}
+
 static void test_damaged_vmlinux_is_refused(void **state)
 {
 	static const struct {
@@ -861,6 +882,7 @@ int main(void)
 		cmocka_unit_test(test_fixed_kernel_goes_to_its_address_or_nowhere),
 		cmocka_unit_test(test_what_load_cannot_enter_is_refused_in_words),
 		cmocka_unit_test(test_vmlinux_runs_where_linked_or_moved_whole),
+		cmocka_unit_test(test_packed_kernel_is_placed_unpacked),
 		cmocka_unit_test(test_damaged_vmlinux_is_refused),
 		cmocka_unit_test(test_purgatory_knows_what_to_hash),
 		cmocka_unit_test(test_file_call_is_foreseen_as_6_12_does_it),
