@@ -282,7 +282,7 @@ static struct us_err *look_at_dump(struct guest *g, const char *path)
 	us_err_free(err);
 	us_panic_deinit(&panic);
 	us_layout_free(layout);
-	return copy_out(g, path);
+	return NULL;
 }
 
 static struct us_err *look_at_crash(struct guest *g, const char *folder)
@@ -306,7 +306,28 @@ static struct us_err *look_at_crash(struct guest *g, const char *folder)
 			return us_err_new(US_ERR_NOT_FOUND, "there is no dump in %s", folder);
 	}
 	say(g, "dump_file_bytes=%lld", (long long)st.st_size);
-	return look_at_dump(g, dump);
+	US_TRY(look_at_dump(g, dump));
+	return copy_out(g, dump);
+}
+
+/* The dump is the device itself; what else was saved stands in the slots at its end. */
+static struct us_err *look_at_raw(struct guest *g, const struct us_recipe_target *from,
+				  const char *node)
+{
+	_us_target_close_ struct us_target *target = NULL;
+	_us_blob_deinit_ struct us_blob state = { 0 };
+	struct us_target_spec spec = from->spec;
+	const struct us_saved *saved;
+	size_t n;
+
+	spec.path = node;
+	US_TRY(us_target_open(&spec, "", 0, &target));
+	US_TRY(us_target_list(target, &g->pool, &saved, &n));
+	if (!n)
+		return us_err_new(US_ERR_NOT_FOUND, "nothing was saved on %s", node);
+	US_TRY(us_target_get(target, saved[n - 1].crash, "state.txt", STATE_MAX, &state));
+	US_TRY(us_file_write_all(g->port, us_blob_bytes(&state), "the state"));
+	return look_at_dump(g, node);
 }
 
 /* The crash that was saved: the only one on a new disk. */
@@ -336,7 +357,7 @@ static struct us_err *look_at_disk(struct guest *g, const struct us_recipe *reci
 		return us_err_new(US_ERR_NOT_FOUND, "the recipe has no disk for its target");
 	US_TRY(find_disk(g, device->marks, device->n_marks, PATIENCE, &node));
 	if (target->spec.kind == US_TARGET_RAW)
-		return look_at_dump(g, node);
+		return look_at_raw(g, target, node);
 	if (mount(node, "/mnt", target->fs, MS_RDONLY, target->fs_options))
 		return us_err_os(errno, "mounting %s as %s", node, target->fs);
 	folder = us_pool_format(&g->pool, "/mnt%s", target->spec.path);

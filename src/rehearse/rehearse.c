@@ -43,7 +43,7 @@ struct play {
 	bool crashed, captured;
 	bool second; /* the capture kernel speaks */
 	double clock;
-	uint64_t least_kb;
+	uint64_t least_kb, copied; /* copied: bytes of the dump that was brought here */
 };
 
 /* ---- files ---- */
@@ -460,7 +460,10 @@ static struct us_err *judge_look(struct play *p, const struct us_vm_run *run)
 	failed = us_capture_state_text(&state, "failed", 0);
 	panic = us_capture_state_text(&state, "panic", 0);
 	p->r->capture_total = number(&state, "memory_total");
+	p->copied = number(&state, "copied");
 	p->r->dump_bytes = number(&state, "dump_file_bytes");
+	if (!p->r->dump_bytes) /* a device is longer than its dump */
+		p->r->dump_bytes = number(&state, "dump_bytes");
 	p->r->dump_pages = number(&state, "verified_pages");
 	p->r->panic = panic ? us_pool_strdup(p->pool, panic) : NULL;
 	if (!err && failed)
@@ -562,11 +565,11 @@ static struct us_err *keep_dump(struct play *p)
 		return NULL;
 	if (!from || !to)
 		return us_err_nomem();
-	if (!p->r->dump_bytes) {
+	if (!p->copied) {
 		unlink(from);
 		return NULL;
 	}
-	if (truncate(from, (off_t)p->r->dump_bytes) || rename(from, to))
+	if (truncate(from, (off_t)p->copied) || rename(from, to))
 		return us_err_os(errno, "keeping the dump as %s", to);
 	return NULL;
 }

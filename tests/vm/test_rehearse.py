@@ -136,6 +136,22 @@ def test_what_qemu_cannot_play_is_played_by_a_plain_disk(machine, rehearse):
     assert any("a plain disk with ext4 stands for it" in w for w in run["not_proved"])
 
 
+def raw_partition(root):
+    """vda1 has our mark at its end and no file system; the target is the partition itself."""
+    size = 8386560 * 512
+    with open(root / "dev/vda1", "wb") as f:
+        f.truncate(size)
+        f.seek(size - 4096)
+        f.write(b"UNDERSTUDY-RAW\0\0" + bytes(range(32, 80)))
+
+
+@pytest.mark.matrix
+def test_a_raw_partition(machine, rehearse):
+    status, said = rehearse(machine("6.1", change=raw_partition, config="target = raw:/dev/vda1\n"))
+    run, = said["runs"]
+    assert status == 0 and run["passed"] and run["exact"] and run["dump_bytes"] > 1 << 20 and run["memory"], run
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["sysrq", "null", "lockup", "oom"])
 @pytest.mark.parametrize("name", ["6.1", "6.12", "newest"])
