@@ -7,11 +7,14 @@ The guest's root is its initramfs: kernel and modules where Debian has them (/bo
 """
 
 import functools
+import hashlib
 import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 
 import vm as lab
@@ -74,6 +77,7 @@ class Disk:
     bytes: int = 1 << 30
     make: tuple = ()  # host command, the image's path is added
     image: pathlib.Path = None
+    journal: pathlib.Path = None  # every write to it is kept there, in order (power_cut.py)
 
     def create(self, folder):
         self.image = folder / f"{self.name}.img"
@@ -85,6 +89,11 @@ class Disk:
 
     def qemu(self):
         drive = ["-drive", f"id={self.name},file={self.image},format=raw,if=none,cache=unsafe"]
+        if self.journal:
+            name = self.name
+            drive = ["-blockdev", f"file,node-name={name}-file,filename={self.image}", "-blockdev", f"raw,node-name={name}-raw,file={name}-file",
+                     "-blockdev", f"file,node-name={name}-kept,filename={self.journal}", "-blockdev", f"raw,node-name={name}-log,file={name}-kept",
+                     "-blockdev", f"blklogwrites,node-name={name},file={name}-raw,log={name}-log,log-super-update-interval=1"]
         device = {"virtio": f"virtio-blk-pci,drive={self.name},serial={self.name}",
                   "nvme": f"nvme,drive={self.name},serial={self.name}",
                   "scsi": f"scsi-hd,drive={self.name},serial={self.name}",
@@ -221,13 +230,41 @@ def run(*words, status=0):
     return out.stdout
 
 
-def check_dump(understudy, core, kernel, panic="sysrq triggered crash", top=r"sysrq_handle_crash|panic"):
-    """Whole by our own verify, opened by drgn, and reported with the right panic and top frame."""
+def check_dump(understudy, core, kernel, panic="^sysrq triggered crash$", top=r"sysrq_handle_crash|panic"):
+    """Whole by our own verify, opened by drgn, and reported with the panic and the trace that match these patterns."""
     run(understudy, "verify", core)
     out = run("/usr/bin/python3", "-c", "import sys, drgn; p = drgn.Program(); p.set_core_dump(sys.argv[1]); "
               "print(p['UTS_RELEASE'].string_().decode())", core)
     assert out.strip() == kernel.release
     report = json.loads(run(understudy, "report", core, "--json"))
-    assert report["crash"]["panic"] == panic, report["crash"]
-    assert re.search(top, report["crash"]["trace"][0] + report["signature"]), report["crash"]
+    assert re.search(panic, report["crash"]["panic"]), report["crash"]
+    assert re.search(top, f"{report['crash']['trace'][:8]} {report['signature']}"), report["crash"]
     return report
+
+
+@functools.lru_cache(maxsize=None)
+def trouble(kernel):
+    """guest/trouble/trouble.c as a module of that kernel, and the indexes that name it: {guest path: host path}."""
+    headers = pathlib.Path("/usr/src", f"linux-headers-{kernel.release}")
+    if not headers.is_dir():
+        raise lab.LabError(f"{headers} is not there (package linux-headers-{kernel.release})")
+    source = lab.HERE / "guest/trouble/trouble.c"
+    key = hashlib.sha256(source.read_bytes() + kernel.release.encode()).hexdigest()[:16]
+    place, base = lab.CACHE / f"trouble-{key}", f"lib/modules/{kernel.release}"
+    if not place.exists():
+        lab.CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=lab.CACHE) as tmp:
+            work, tree = pathlib.Path(tmp, "work"), pathlib.Path(tmp, "tree")
+            work.mkdir()
+            shutil.copy(source, work)
+            (work / "Makefile").write_text("obj-m := trouble.o\n")
+            subprocess.run(["make", "-s", "-C", headers, f"M={work}", "modules"], check=True, capture_output=True, timeout=300)
+            shutil.copytree(kernel.root / base, tree / base, symlinks=True, ignore=lambda folder, names: [n for n in names if n in ("build", "source")])
+            shutil.copy(work / "trouble.ko", tree / base / "trouble.ko")
+            subprocess.run([sbin("depmod"), "-b", tree, kernel.release], check=True, timeout=120)
+            for file in (tree / base).rglob("*.ko*"):
+                if file.name != "trouble.ko":
+                    file.unlink()
+            tree.rename(place)
+    files = {f"/{base}/{i}": place / base / i for i in INDEXES if (place / base / i).exists()}
+    return files | {f"/{base}/trouble.ko": place / base / "trouble.ko"}

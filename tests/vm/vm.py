@@ -26,6 +26,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -516,7 +517,8 @@ class Vm:
         stages    lists of steps or Stage objects; a stage finds the next one's initrd at NEXT_INITRD
         modules   names, for the first stage; binaries: dynamic programs that go to /bin; files: {guest: host or bytes}
         outputs   {name: host path}: what a step hands out with `send NAME < FILE`
-        monitor   {step name: [QEMU monitor commands, or functions of the result so far]} when that step starts
+        monitor   {step name: [...]} when that step starts: QEMU monitor commands, (seconds, command) for later, or
+                  functions of the result so far
         """
         stages = [s if isinstance(s, Stage) else Stage(list(s)) for s in stages]
         if not isinstance(kernel, Kernel):
@@ -548,13 +550,21 @@ class Vm:
         return result
 
     def _run(self, result, args, stages, timeout, monitor):
+        def tell(say, text):
+            with contextlib.suppress(OSError):  # it has ended before
+                say(text)
+
         def on_line(port, line, at, say):
             if port == "console":
                 result.console_lines.append((at, line.decode("utf-8", "replace").rstrip("\r")))
             elif port == "results":
                 step = read_record(result, stages, line.strip(), at)
                 for command in monitor.get(step.name, ()) if step else ():
-                    command(result) if callable(command) else say(command)
+                    if callable(command):
+                        command(result)
+                    else:
+                        after, text = command if isinstance(command, tuple) else (0, command)
+                        threading.Timer(after, tell, [say, text]).start() if after else say(text)
 
         with slot():
             console, results, result.overdue, result.seconds = run_qemu(args, timeout, on_line, log=result.log)
