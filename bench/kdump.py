@@ -2,11 +2,6 @@
 """Ours beside Debian's kdump-tools, each in its own copy of one stock Debian 12: boot to armed, panic to dump saved,
 the capture image, the least reservation that works, and how long the machine is without a crash kernel in a reload."""
 
-import pathlib
-import re
-import statistics
-import subprocess
-
 import debian
 import vm as lab
 
@@ -26,17 +21,6 @@ SIDES = {
              "saved": r"understudy: .*saved", "image": "understudy arm --dry-run --json > /run/arm.json; cat /run/arm.json | tr -d '\\n '",
              "unpacked": "true"},
 }
-
-
-def installed(understudy, disk):
-    """Puts what `make install` installs on a Debian disk, and lets our units stand for Debian's."""
-    build = pathlib.Path(understudy).parent
-    tree = build / "bench-install"
-    subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tree], check=True, stdout=subprocess.DEVNULL)
-    files = {f"/{p.relative_to(tree)}": p for p in tree.rglob("*") if p.is_file() and not p.is_symlink() and "/share/man/" not in str(p)}
-    units = [p for p in files if re.search(r"systemd/system/understudy-arm\.service$", p)]
-    debian.put(disk, files, {"/etc/systemd/system/kdump-tools.service": "/dev/null",
-                             **{f"/etc/systemd/system/sysinit.target.wants/{pathlib.Path(u).name}": u for u in units}})
 
 
 class Side:

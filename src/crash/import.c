@@ -737,8 +737,9 @@ static struct us_err *import_debian(struct import *im, const struct us_import_fi
 	US_TRY(read_lines(im, DEBIAN, files->debian, shell_line));
 	US_TRY(debian_targets(im));
 	US_TRY(apply(im, DEBIAN, debian_rules, us_array_size(debian_rules)));
-	return add_note(im, "kdump-tools.service would arm its own kernel again: systemctl disable "
-			    "kdump-tools");
+	return add_note(
+		im, "kdump-tools would load its own kernel again, at each start and by its udev "
+		    "rule when CPUs or memory come: apt-get remove kdump-tools");
 }
 
 static struct us_err *import_fedora(struct import *im, const struct us_import_files *files)

@@ -77,7 +77,7 @@ static void test_debian_as_installed_is_our_default(void **state)
 	assert_string_equal(i.config->kernel, "running");
 	assert_int_equal(i.config->level, 31);
 	assert_string_equal(i.config->codec, "auto");
-	noted(&i, "systemctl disable kdump-tools");
+	noted(&i, "apt-get remove kdump-tools");
 	assert_null(i.notes[1]);
 }
 
