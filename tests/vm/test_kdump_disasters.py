@@ -192,7 +192,7 @@ INSMOD = "insmod $(find /lib/modules -name trouble.ko)"
 # What is done before, what kills, what QEMU's monitor does then; the panic's words, and what the trace names.
 WAYS = {
     "oom": ("echo 2 > /proc/sys/vm/panic_on_oom", "tail /dev/zero > /dev/null", [], r"Out of memory: .*panic_on_oom", r"out_of_memory"),
-    "null": ("echo 1 > /proc/sys/kernel/panic_on_oops", f"{INSMOD} kind=null", [], r"Fatal exception", r"trouble"),
+    "null": ("echo 1 > /proc/sys/kernel/panic_on_oops", f"{INSMOD} kind=null", [], r"NULL pointer dereference", r"trouble_null"),
     "soft-lockup": ("echo 3 > /proc/sys/kernel/watchdog_thresh; echo 1 > /proc/sys/kernel/softlockup_panic",
                     f"{INSMOD} kind=soft-lockup", [], r"softlockup: hung tasks", r"trouble|watchdog"),
     # QEMU's processor counts no cycles, so no watchdog of the kernel sees it; the operator's button does
