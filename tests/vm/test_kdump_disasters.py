@@ -66,14 +66,15 @@ def power_story(vm, kernel, understudy, tmp_path, layout):
 LOOK = ("cd {at}; for d in 2*; do [ -e $d/log.txt ] && grep -q 'last words of the lab' $d/log.txt && echo log; "
         "for f in $d/dump $d/dump.incomplete; do [ -e $f ] || continue; understudy info $f > /tmp/info 2>&1; i=$?; "
         "understudy verify $f > /tmp/verify 2>&1; echo ${{f##*/}} info=$i verify=$?; tail -3 /tmp/verify; done; done; "
-        "understudy crashes --target {at} > /tmp/crashes 2>&1; echo crashes=$?; cat /tmp/crashes")
+        "understudy crashes --target {at} > /tmp/crashes 2>&1; echo crashes=$?; cat /tmp/crashes; cd /; umount {at}")
 
 
-def test_the_power_goes_while_the_dump_is_written(vm, kernels, understudy, tmp_path):
+@pytest.mark.parametrize("fs", ["ext4", pytest.param("xfs", marks=pytest.mark.matrix)])
+def test_the_power_goes_while_the_dump_is_written(vm, kernels, understudy, tmp_path, fs):
     """Ten points of one capture. What was not flushed is lost, in part and in any order. Each disk mounts; its log is
     there; what calls itself a dump is whole, and nothing that is not chokes on what is there."""
     kernel = kernels["6.1"]
-    disk, before, begun, ended = power_story(vm, kernel, understudy, tmp_path, kdump.plain())
+    disk, before, begun, ended = power_story(vm, kernel, understudy, tmp_path, kdump.plain(fs))
     assert ended - begun > 2 * CUTS, f"only {ended - begun} writes"
     points = [begun + (ended - begun) * (n + 1) // CUTS for n in range(CUTS)]
     disks = [kdump.Disk(f"cut{n}", image=power_cut.cut(before, disk.journal, point, tmp_path / f"cut{n}.img"))
@@ -81,8 +82,8 @@ def test_the_power_goes_while_the_dump_is_written(vm, kernels, understudy, tmp_p
     steps = []
     for n in range(CUTS):
         at = f"/srv/{n}"
-        steps += [(f"mount{n}", f"mkdir -p {at} && mount -t ext4 /dev/vd{chr(ord('a') + n)} {at}", 60), (f"look{n}", LOOK.format(at=at), 120)]
-    later = vm.boot(kernel, [steps], modules=("virtio_pci", "virtio_blk", "ext4"), files=lab.program(understudy), memory="1G", cpus=2,
+        steps += [(f"mount{n}", f"mkdir -p {at} && mount -t {fs} /dev/vd{chr(ord('a') + n)} {at}", 60), (f"look{n}", LOOK.format(at=at), 120)]
+    later = vm.boot(kernel, [steps], modules=("virtio_pci", "virtio_blk", fs), files=lab.program(understudy), memory="1G", cpus=2,
                     timeout=kdump.SECONDS, qemu=[a for d in disks for a in d.qemu()])
     seen = []
     for n in range(CUTS):
