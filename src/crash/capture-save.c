@@ -328,8 +328,7 @@ static struct us_err *save_dump(struct us_capture *c, void *data)
 	US_TRY(us_target_dump_begin(t, c->shared->crash, &path, &sink));
 	err = write_dump(c, &wish, path, sink, &result);
 	if (err) {
-		_us_err_free_ struct us_err *end = us_target_dump_end(t, false, &pool, &where);
-
+		us_err_free(us_target_dump_end(t, false, &pool, &where));
 		return err;
 	}
 	err = us_target_dump_end(t, true, &pool, &where);
