@@ -151,7 +151,8 @@ static const struct key keys[] = {
 	  0,
 	  31 },
 	{ { "codec", "auto|none|zlib|lzo|snappy|zstd", "auto",
-	    "How pages are packed; auto chooses by the machine" },
+	    "How pages are packed; auto chooses by the machine. The capture program is small: "
+	    "none, lzo and zstd to level 3; for any other it takes auto, and says so" },
 	  TEXT,
 	  FIELD(codec),
 	  .refuse = no_codec },

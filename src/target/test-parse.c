@@ -125,8 +125,7 @@ static void test_words_come_back(void **state)
 		"ssh://u@h:2222/d budget=600s identity=/k known-hosts=/kh",
 		"http://h:80/ budget=600s credentials=/c",
 		"https://h/a/ budget=600s ca=/ca",
-		"s3://b/p budget=600s endpoint=http://10.0.2.2:4568 region=us-east-1 "
-		"credentials=/c",
+		"s3://b/p budget=600s endpoint=http://10.0.2.2:4568 region=eu credentials=/c",
 	};
 
 	(void)state;
