@@ -23,7 +23,7 @@ kernels:
 
 demo:
 	tools/setup
-	tools/fetch-kernels 6.1 6.12
+	tools/fetch-kernels 6.1
 	$(MAKE) all
 	tools/demo
 

@@ -6,9 +6,11 @@ What a scenario does in it is a shell script, handed over by fw_cfg and run when
 on the console marked "LAB| ". Files are put on a copy of the disk before the boot, by debugfs.
 """
 
+import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 
@@ -40,7 +42,8 @@ class Seen:
 
 def guest():
     """The folder with disk.raw, vmlinuz, initrd.img, release; made on first use."""
-    out = subprocess.run([lab.TOP / "tools/debian-guest"], stdout=subprocess.PIPE, text=True)
+    root = ["sudo", "--preserve-env=HOME,XDG_CACHE_HOME", *([] if sys.stdin.isatty() else ["-n"])] if os.getuid() else []
+    out = subprocess.run([*root, lab.TOP / "tools/debian-guest"], stdout=subprocess.PIPE, text=True)
     if out.returncode:
         raise lab.LabError("tools/debian-guest could not make the disk")
     return pathlib.Path(out.stdout.strip())
@@ -84,12 +87,14 @@ def put(disk, files, links=None):
             assert "Type: regular" in out.stdout, f"{path} is not on the disk: {out.stderr}"
 
 
-def install(understudy, disk):
+def install(understudy, disk, enable=True):
     """What `make install` installs and `systemctl enable` links; kdump-tools is there, but masked."""
     build = pathlib.Path(understudy).parent
     with tempfile.TemporaryDirectory() as tree:
         subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tree], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["systemctl", "--quiet", f"--root={tree}", "enable", "understudy-arm.service"], check=True, stderr=subprocess.DEVNULL)
+        if enable:
+            subprocess.run(["systemctl", "--quiet", f"--root={tree}", "enable", "understudy-arm.service"], check=True,
+                           stderr=subprocess.DEVNULL)
         names = {f"/{p.relative_to(tree)}": p for p in pathlib.Path(tree).rglob("*") if "/share/man/" not in str(p)}
         put(disk, {name: p for name, p in names.items() if p.is_file() and not p.is_symlink()},
             dict.fromkeys(FOREIGN, "/dev/null") | {name: p.readlink() for name, p in names.items() if p.is_symlink()})
@@ -101,10 +106,10 @@ def get(disk, path, to):
 
 
 def boot(name, folder, disk, script, reserve="384M-:128M", append="", memory="2G", cpus=2, timeout=400, stop=None, qemu=(), initrd=None,
-         monitor=None):
+         monitor=None, seen=None):
     """Boots the disk and gives the console; ends with the guest's reset or power-off. stop: a pattern that ends it too;
-    monitor: {pattern: [what is said to QEMU's monitor at the first line that matches]}."""
-    seen, monitor = Seen(), dict(monitor or {})
+    monitor: {pattern: [what is said to QEMU's monitor at the first line that matches]}; seen: a Seen that another thread watches."""
+    seen, monitor = seen or Seen(), dict(monitor or {})
     lab.LOGS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as tmp, lab.slot():
         path = pathlib.Path(tmp, "script")
