@@ -377,12 +377,16 @@ static struct us_err *programs_of_targets(struct build *b, struct us_program_set
 static struct us_err *programs_find(struct build *b, struct us_program_set *set, bool *ret_network)
 {
 	const struct us_crash_config *c = b->config;
-	const char *const hooks[] = { c->pre, c->post };
+	const char *const hooks[][2] = { { "pre", c->pre }, { "post", c->post } };
 
 	US_TRY(programs_of_targets(b, set, ret_network));
-	for (size_t i = 0; i < us_array_size(hooks); i++)
-		if (hooks[i] && *hooks[i])
-			US_TRY(us_program_add(set, hooks[i]));
+	for (size_t i = 0; i < us_array_size(hooks); i++) {
+		struct us_err *err =
+			hooks[i][1] && *hooks[i][1] ? us_program_add(set, hooks[i][1]) : NULL;
+
+		if (err)
+			return us_err_wrap(err, "the hook %s", hooks[i][0]);
+	}
 	for (const char *const *p = c->extra_programs; p && *p; p++)
 		US_TRY(us_program_add(set, *p));
 	if (c->webhook && *c->webhook) {

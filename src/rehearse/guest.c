@@ -112,6 +112,9 @@ static struct us_err *load(struct guest *g)
 			wanted.call = (enum us_call)i;
 	US_TRY(us_host_open("/", &host));
 	US_TRY(us_image_open(US_REHEARSE_KERNEL, NULL, &image));
+	wanted.unpacked = !strcmp(order(g, "unpacked"), "yes");
+	if (wanted.unpacked)
+		US_TRY(us_image_look_deep(image, NULL, NULL));
 	US_TRY(us_initrd_open(initrds, 1, none, none, false, NULL, &initrd));
 	US_TRY(us_plan_make(image, initrd, host, &wanted, &plan));
 	US_TRY(us_plan_commit(plan, host, NULL, &outcome));

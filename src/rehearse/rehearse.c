@@ -185,9 +185,10 @@ static bool take_line(void *data, const char *line, bool answer)
 
 static const char *order_of(struct play *p, const char *role)
 {
-	return us_pool_format(p->pool, "role=%s\nkind=%s\ncall=%s\ncmdline=%s\n", role,
-			      us_crash_kind_name(p->wish->kind), p->arming->config->call,
-			      p->stage->cmdline);
+	return us_pool_format(p->pool, "role=%s\nkind=%s\ncall=%s\nunpacked=%s\ncmdline=%s\n", role,
+			      us_crash_kind_name(p->wish->kind),
+			      p->arming->wanted.unpacked ? "load" : p->arming->config->call,
+			      p->arming->wanted.unpacked ? "yes" : "no", p->stage->cmdline);
 }
 
 static struct us_err *init_part(struct play *p, struct us_crash_initrd_part *ret)
