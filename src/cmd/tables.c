@@ -61,14 +61,36 @@ static void option_value(FILE *f, const struct us_option *o)
 	}
 }
 
+/* "[list|show CRASH]" -> list show */
+static void verbs(FILE *f, const char *args)
+{
+	for (const char *verb = args; verb; verb = strchr(verb, '|')) {
+		verb++;
+		fprintf(f, "%.*s ", (int)strcspn(verb, " |]"), verb);
+	}
+}
+
+/* What compgen(1) is asked for the words that are no options. */
+static void words(FILE *f, const char *args)
+{
+	if (!args)
+		return;
+	if (*args != '[') {
+		fputs(strcmp(args, "DIR") ? "-f" : "-d", f);
+		return;
+	}
+	fputs("\"-W", f);
+	verbs(f, args);
+	fputc('"', f);
+}
+
 static void command(FILE *f, const struct us_cmd *cmd)
 {
 	fprintf(f, "\t%s)\n\t\toptions=\"", cmd->name);
 	option_words(f, cmd->options);
-	fprintf(f, "\"\n\t\twords=%s\n\t\tcase $prev in\n",
-		!cmd->args                  ? ""
-		: !strcmp(cmd->args, "DIR") ? "-d"
-					    : "-f");
+	fputs("\"\n\t\twords=", f);
+	words(f, cmd->args);
+	fputs("\n\t\tcase $prev in\n", f);
 	for (const struct us_option *o = cmd->options; !is_end(o); o++)
 		option_value(f, o);
 	fputs("\t\tesac\n\t\t;;\n", f);

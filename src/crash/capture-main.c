@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 			return 2;
 		wish.recipe = argv[1];
 		wish.vmcore = argv[2];
-		wish.console_fd = STDERR_FILENO;
+		wish.console_fd = 2; /* standard error */
 	}
 	err = us_capture_run(&wish);
 	if (!err)

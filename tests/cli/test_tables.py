@@ -48,6 +48,9 @@ def test_values_are_offered_where_they_are_known(complete, tmp_path):
     assert complete("check", "--host", "ini") == set()
     assert complete("load", "--cmdline", "") == set()
     assert complete("load", "ini") == {"initrd.img"}
+    assert complete("crashes", "") == {"list", "show", "prune", "recover"}
+    assert complete("crashes", "re") == {"recover"}
+    assert complete("report", "ini") == {"initrd.img"}
 
 
 @pytest.mark.parametrize("page", sorted(p.name for p in PAGES.glob("understudy-*.scd")))
