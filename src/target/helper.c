@@ -116,6 +116,21 @@ bool us_helper_has_answer(struct us_helper *h)
 	return poll(&fd, 1, 0) > 0;
 }
 
+/* Of a URL what may be told: paths, questions and user names of webhooks are often the key to them. */
+static const char *host_of(const char *url, int *ret_chars)
+{
+	const char *host = strstr(url, "://"), *at;
+
+	host = host ? host + 3 : url;
+	*ret_chars = (int)strcspn(host, "/?#");
+	at = memrchr(host, '@', (size_t)*ret_chars);
+	if (at) {
+		*ret_chars -= (int)(at + 1 - host);
+		host = at + 1;
+	}
+	return host;
+}
+
 struct us_err *us_target_webhook(const char *url, const char *ca, const char *json,
 				 uint64_t deadline_ns)
 {
@@ -134,5 +149,11 @@ struct us_err *us_target_webhook(const char *url, const char *ca, const char *js
 		err = us_helper_ask(&h, US_HTTP_POST, us_bytes_of(text.s, text.n),
 				    us_bytes_of(json, strlen(json)), NULL);
 	us_helper_end(&h);
-	return err ? us_err_wrap(err, "telling %s", url) : NULL;
+	if (err) {
+		int chars;
+		const char *host = host_of(url, &chars);
+
+		return us_err_wrap(err, "telling %.*s", chars, host);
+	}
+	return NULL;
 }

@@ -51,7 +51,8 @@ def test_a_local_disk(vm, kernels, understudy, tmp_path, name, kind):
 @pytest.mark.matrix
 @pytest.mark.parametrize("name", ["6.1", "6.12", "6.12-rt"])
 @pytest.mark.parametrize("kind", ["ext4-virtio", "xfs-nvme", "lvm", "md", "btrfs-scsi", "ext4-ahci"])
-def test_each_kernel_with_each_disk(vm, kernels, understudy, tmp_path, name, kind):
+def test_each_kernel_with_each_disk(vm, kernels, understudy, tmp_path, record_property, name, kind):
+    record_property("cell", f"kdump, {kind}|{kernels[name].release}|{kernels[name].release}|sysrq")
     layouts = KINDS | {"btrfs-scsi": lambda: kdump.plain("btrfs", "scsi"), "ext4-ahci": lambda: kdump.plain("ext4", "ahci")}
     story(vm, kernels[name], understudy, tmp_path, layouts[kind]())
 

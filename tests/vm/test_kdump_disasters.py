@@ -202,8 +202,9 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", ["oom", "hard-lockup", *(pytest.param(w, marks=pytest.mark.matrix) for w in ("null", "soft-lockup"))])
-def test_a_way_to_die(vm, kernels, understudy, trouble, tmp_path, way):
+def test_a_way_to_die(vm, kernels, understudy, trouble, tmp_path, record_property, way):
     kernel = kernels["6.1"]
+    record_property("cell", f"kdump, ext4-virtio|{kernel.release}|{kernel.release}|{way}")
     machine = Machine(vm, kernel, understudy, tmp_path, kdump.plain())
     before, kill, button, panic, top = WAYS[way]
     machine.crash(before=[("before", before)], crash=kill, files=trouble, monitor={"crash": button})

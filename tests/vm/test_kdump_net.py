@@ -107,7 +107,8 @@ def test_a_server(vm, kernels, understudy, tmp_path, kind, name):
 @pytest.mark.matrix
 @pytest.mark.parametrize("name", ["6.1", "6.12", "6.12-cloud", "6.12-rt"])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_each_kernel_with_each_server(vm, kernels, understudy, tmp_path, name, kind):
+def test_each_kernel_with_each_server(vm, kernels, understudy, tmp_path, record_property, name, kind):
+    record_property("cell", f"kdump, {kind}|{kernels[name].release}|{kernels[name].release}|sysrq")
     story(vm, kernels[name], understudy, tmp_path, kind)
 
 
