@@ -114,8 +114,8 @@ static struct us_err *keep_line(struct telling *t, const char *text, size_t n, u
 
 static struct us_err *keep_record(void *data, const struct us_log_record *record)
 {
-	const char *text = (const char *)record->text.p;
 	size_t left = record->text.n;
+	const char *text = left ? (const char *)record->text.p : "";
 
 	do {
 		const char *end = left ? memchr(text, '\n', left) : NULL;

@@ -360,8 +360,9 @@ static struct us_err *keep_tail(struct play *p, const struct us_vm_run *run)
 
 	while (from && lines <= TAIL_LINES)
 		lines += run->console.p[--from] == '\n';
-	copy = to = us_pool_strndup(p->pool, (const char *)run->console.p + from,
-				    run->console.n - from);
+	copy = to =
+		us_pool_strndup(p->pool, run->console.n ? (const char *)run->console.p + from : "",
+				run->console.n - from);
 	for (const char *c = copy; c && *c; c++)
 		if (*c == '\n' || *c == '\t' || (*c >= ' ' && *c != 0x7f))
 			*to++ = *c;

@@ -68,11 +68,12 @@ static struct us_err *dump(struct us_target *t, char **argv)
 	us_vmcore_free(core);
 	if (err)
 		return err;
-	US_TRY(us_target_dump_end(t, !argv[2], &pool, &where));
-	printf("%s\n%" PRIu64 " bytes, %s, %.3f s\n", where, r.bytes_out,
-	       r.complete ? "complete" : r.stopped, r.seconds);
+	err = us_target_dump_end(t, !argv[2], &pool, &where);
+	if (!err)
+		printf("%s\n%" PRIu64 " bytes, %s, %.3f s\n", where, r.bytes_out,
+		       r.complete ? "complete" : r.stopped, r.seconds);
 	us_dump_result_deinit(&r);
-	return NULL;
+	return err;
 }
 
 static struct us_err *list(struct us_target *t, char **argv)
