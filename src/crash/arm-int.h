@@ -10,6 +10,12 @@
  * of 64 bits with section headers. */
 bool us_crash_resident(struct us_bytes elf, uint64_t *ret, uint64_t *ret_starting);
 
+/* keys.c: does a target lie on an encrypted volume, and then: name its keys to the kernel, which must
+ * be done before each load, and that by kexec_file_load. */
+bool us_crash_needs_keys(const struct us_walk_result *walk);
+struct us_err *us_crash_hand_keys(struct us_host *host, const struct us_walk_result *walk)
+	us_must_check;
+
 /* A list of texts that grows in a pool; always NULL-terminated once something was added. */
 struct us_texts {
 	struct us_pool *pool;

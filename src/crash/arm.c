@@ -185,8 +185,8 @@ static bool better_unpacked(const struct us_host *host, const struct us_arming *
 {
 	const struct us_codec *codec = a->kernel->payload_codec;
 
-	return a->wanted.call == US_CALL_AUTO && a->kernel->kind == US_IMAGE_BZIMAGE &&
-	       a->kernel->vmlinux.n && codec &&
+	return a->wanted.call == US_CALL_AUTO && !us_crash_needs_keys(a->walk) &&
+	       a->kernel->kind == US_IMAGE_BZIMAGE && a->kernel->vmlinux.n && codec &&
 	       (codec->id == US_CODEC_XZ || codec->id == US_CODEC_LZMA ||
 		codec->id == US_CODEC_BZIP2) &&
 	       host->has_kexec_load.v == US_YES && !strcmp(host->lockdown.v, "none") &&
@@ -217,6 +217,13 @@ static struct us_err *plan(struct arm *arm)
 		a->c.policy = &a->policy;
 	}
 	a->c.need_bytes = a->need.total;
+	if (us_crash_needs_keys(a->walk)) { /* kexec_load hands no keys over */
+		if (a->wanted.call == US_CALL_LOAD)
+			US_TRY(us_texts_add(&arm->blocks,
+					    "a target is encrypted, and kexec_load cannot hand its "
+					    "key over: set call = file"));
+		a->wanted.call = US_CALL_FILE;
+	}
 	if (better_unpacked(arm->host, a)) {
 		a->wanted.unpacked = true;
 		a->wanted.call = US_CALL_LOAD;
@@ -236,11 +243,14 @@ static struct us_err *take_saved(struct arm *arm, const struct us_noted *noted)
 {
 	struct us_arming *a = arm->a;
 	_us_plan_free_ struct us_plan *saved = NULL;
-	const char *const *stale, *dir;
+	const char *const *stale, *dir, *manifest;
 
 	US_TRY(us_noted_stale(arm->host, noted, true, &a->pool, &stale));
 	if (*stale)
 		return us_err_new(US_ERR_BAD_DATA, "%s", *stale);
+	US_TRY(us_noted_manifest_read(arm->host, &a->pool, &manifest));
+	if (strstr(manifest, ":logon:"))
+		return us_err_new(US_ERR_BAD_DATA, "keys are handed over with a new set only");
 	US_TRY(us_crash_path(arm->host, &a->pool, US_CRASH_STATE_DIR, &dir));
 	US_TRY(us_armed_load(dir, arm->host, &saved, &a->kernel, &a->initrd));
 	a->cmdline = us_pool_strdup(&a->pool, saved->wanted.cmdline);
@@ -571,6 +581,7 @@ struct us_err *us_arm_commit(struct us_host *host, struct us_arming *arming, con
 				  arming->plan_problem ? arming->plan_problem->text : "");
 	if (err)
 		US_TRY(warn_later(arming, err->text));
+	US_TRY(us_crash_hand_keys(host, arming->walk));
 	US_TRY(us_plan_commit(arming->plan, host, kept.plan, ret));
 	/* what a test's recording says about this very machine is not true */
 	if (ret->done && !(host->live && host->act.recording)) {

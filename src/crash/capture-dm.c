@@ -84,6 +84,19 @@ static struct us_err *put_target(struct us_text *t, char *line)
 	return NULL;
 }
 
+/* The key was a "logon" key; it comes back as one of type "user" by the same name (Linux 6.16
+ * kernel/crash_dump_dm_crypt.c: add_key_to_keyring()). */
+static void name_key_type(char *line)
+{
+	static const char was[] = ":logon:", is[] = ":user:";
+	char *at = line ? strstr(line, was) : NULL;
+
+	if (!at)
+		return;
+	memcpy(at, is, sizeof(is) - 1);
+	memmove(at + sizeof(is) - 1, at + sizeof(was) - 1, strlen(at + sizeof(was) - 1) + 1);
+}
+
 /* All of a DM_TABLE_LOAD; freed by the caller. */
 static struct us_err *make_table(struct us_capture *c, const struct us_recipe_device *d,
 				 us_dm_number_fn number, struct us_text *ret)
@@ -97,6 +110,8 @@ static struct us_err *make_table(struct us_capture *c, const struct us_recipe_de
 		_us_text_deinit_ struct us_text filled = { 0 };
 
 		US_TRY(fill_in(c, *line, number, &filled));
+		if (d->needs_keys)
+			name_key_type(filled.s);
 		US_TRY(put_target(ret, filled.s ? filled.s : (char[]){ "" }));
 	}
 	h.data_size = (uint32_t)ret->n;

@@ -140,7 +140,20 @@ def md():
                   modules=("virtio_blk", "md_mod", "raid1", "ext4"), files={"/run/mdadm/.x": b""})
 
 
-def luks():
+LINK_KEY = ("; u=$(/usr/sbin/cryptsetup luksUUID /dev/vda); /usr/sbin/cryptsetup -q luksDump --dump-volume-key --volume-key-file /tmp/vk "
+            "--key-file /tmp/key /dev/vda; /usr/sbin/keyctl padd logon cryptsetup:$u-d0 @u < /tmp/vk; rm /tmp/vk")
+
+
+def luks(linked=False):
+    """linked: the volume key is in root's keyring, too, as cryptsetup 2.7 does with --link-vk-to-keyring."""
+    layout = _luks()
+    if linked:
+        layout.setup += LINK_KEY
+        layout.programs += ("keyctl",)
+    return layout
+
+
+def _luks():
     return Layout([Disk("enc")], "mount -t ext4 /dev/mapper/cdump /var/crash",
                   setup="echo -n secret > /tmp/key; /usr/sbin/cryptsetup --batch-mode -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "
                         "/dev/vda /tmp/key; /usr/sbin/cryptsetup open --key-file /tmp/key /dev/vda cdump; /usr/sbin/mke2fs -q -F -t ext4 /dev/mapper/cdump",

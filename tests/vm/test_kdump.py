@@ -11,7 +11,7 @@ import kdump
 from kdump import Machine
 
 
-def story(vm, kernel, understudy, tmp_path, layout, **more):
+def story(vm, kernel, understudy, tmp_path, layout, top="sysrq_handle_crash|panic", **more):
     """Arms, dies, is saved, comes back: returns (first boot, second boot, the saved crash, the dump on the host)."""
     machine = Machine(vm, kernel, understudy, tmp_path, layout, **more)
     first = machine.crash()
@@ -28,7 +28,7 @@ def story(vm, kernel, understudy, tmp_path, layout, **more):
         wanted = "700" if name.count("/") == 3 else "600"
         assert mode == wanted or "lost+found" in name, line
     assert second.step("log").out.strip() != "0"
-    kdump.check_dump(understudy, core, kernel)
+    kdump.check_dump(understudy, core, kernel, top=top)
     core.unlink()
     return first, second, crash
 
@@ -55,6 +55,21 @@ def test_each_kernel_with_each_disk(vm, kernels, understudy, tmp_path, record_pr
     record_property("cell", f"kdump, {kind}|{kernels[name].release}|{kernels[name].release}|sysrq")
     layouts = KINDS | {"btrfs-scsi": lambda: kdump.plain("btrfs", "scsi"), "ext4-ahci": lambda: kdump.plain("ext4", "ahci")}
     story(vm, kernels[name], understudy, tmp_path, layouts[kind]())
+
+
+def test_an_encrypted_disk_is_refused_where_its_key_cannot_be_handed_over(vm, kernels, understudy, tmp_path):
+    machine = Machine(vm, kernels["6.12"], understudy, tmp_path, kdump.luks())
+    r = machine.boot([*machine.bring_up(True), ("arm", "understudy arm", 120), ("armed", "cat /sys/kernel/kexec_crash_loaded")])
+    assert r.step("mount").rc == 0, r.step("setup").err
+    assert r.step("arm").rc == 1, r.step("arm").out + r.step("arm").err
+    assert "crash_dm_crypt_keys" in r.step("arm").out + r.step("arm").err
+    assert r.step("armed").out.strip() == "0"
+
+
+@pytest.mark.matrix
+def test_an_encrypted_disk_by_key_hand_over(vm, kernels, understudy, tmp_path):
+    """Linux 7.3 built with CRASH_DM_CRYPT (tools/tiny-kernel keys), too small to print a trace."""
+    story(vm, kernels["keys"], understudy, tmp_path, kdump.luks(linked=True), top="sysrq")
 
 
 def test_crash_on_another_cpu(vm, kernels, understudy, tmp_path):
