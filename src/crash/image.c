@@ -391,6 +391,8 @@ static struct us_err *programs_find(struct build *b, struct us_program_set *set,
 		US_TRY(us_program_add(set, *p));
 	if (c->webhook && *c->webhook) {
 		US_TRY(us_program_add(set, "understudy-http"));
+		if (!strncmp(c->webhook, "https:", 6))
+			US_TRY(us_program_file_add(set, "/etc/ssl/certs/ca-certificates.crt"));
 		*ret_network = true;
 	}
 	*ret_network |= c->fence_nodes && *c->fence_nodes;
