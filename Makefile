@@ -31,6 +31,7 @@ test: setup
 	$(PYTHON) tools/test
 
 test-matrix: setup
+	-tools/tiny-kernel keys
 	$(PYTHON) tools/test --matrix
 
 bench: setup all
