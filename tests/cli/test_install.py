@@ -51,7 +51,7 @@ def one(tree, name):
     ("share/doc/understudy/understudy.conf", 0o644),
     ("share/man/man1/understudy.1", 0o644),
     ("share/man/man5/understudy.conf.5", 0o644),
-    ("etc/understudy.conf", 0o644),
+    ("etc/understudy.conf", 0o600),
     ("etc/kernel/postinst.d/zz-understudy", 0o755),
     ("etc/kernel/postrm.d/zz-understudy", 0o755),
     ("kernel/install.d/95-understudy.install", 0o755),
