@@ -114,6 +114,23 @@ void us_out_dump(struct us_out *out, const struct us_info *info)
 		us_out_row(out, "note", "%s", *w);
 }
 
+void us_out_panic(struct us_out *out, const struct us_panic *p, const char *after)
+{
+	uint64_t ns = us_panic_end_ns(p);
+
+	us_out_row(out, "panic", "%s", p->panic ? p->panic : "the log has none");
+	if (p->cause)
+		us_out_row(out, "cause", "%s", p->cause);
+	if (p->has_cpu)
+		us_out_row(out, "on", "CPU %" PRIu64 ", task %" PRIu64 " (%s)", p->cpu, p->pid,
+			   p->comm);
+	if (p->ip)
+		us_out_row(out, "at", "%s", p->ip);
+	us_out_row(out, after, "%" PRIu64 ".%03" PRIu64 " seconds", ns / NS, ns % NS / 1000000);
+	if (p->hardware)
+		us_out_row(out, "hardware", "%s", p->hardware);
+}
+
 static void crash(struct us_out *out, const struct us_info *info)
 {
 	const struct us_panic *p = info->panic;
@@ -123,18 +140,7 @@ static void crash(struct us_out *out, const struct us_info *info)
 		us_out_row(out, "not known", "%s", info->log_problem->text);
 		return;
 	}
-	us_out_row(out, "panic", "%s", p->panic ? p->panic : "the log has none");
-	if (p->cause)
-		us_out_row(out, "cause", "%s", p->cause);
-	if (p->has_cpu)
-		us_out_row(out, "on", "CPU %" PRIu64 ", task %" PRIu64 " (%s)", p->cpu, p->pid,
-			   p->comm);
-	if (p->ip)
-		us_out_row(out, "at", "%s", p->ip);
-	us_out_row(out, "after", "%" PRIu64 ".%03" PRIu64 " seconds", us_panic_end_ns(p) / NS,
-		   us_panic_end_ns(p) % NS / 1000000);
-	if (p->hardware)
-		us_out_row(out, "hardware", "%s", p->hardware);
+	us_out_panic(out, p, "after");
 	for (size_t i = 0; i < p->n_trace; i++)
 		us_out_row(out, i ? "" : "calls", "%s", p->trace[i]);
 	us_out_row(out, "log",
@@ -226,18 +232,10 @@ void us_report_info(struct us_out *out, const struct us_info *info)
 	us_out_memory(out, info);
 }
 
-static void json_crash(json_object *obj, const struct us_info *info)
+void us_json_panic(json_object *obj, const struct us_panic *p)
 {
-	const struct us_panic *p = info->panic;
-	json_object *sub, *list;
+	json_object *sub = us_json_sub(obj, "crash"), *list;
 
-	if (info->log_problem) {
-		json_object_object_add(obj, "crash", NULL);
-		json_object_object_add(obj, "log", NULL);
-		json_object_object_add(obj, "log_problem", us_json_error(info->log_problem));
-		return;
-	}
-	sub = us_json_sub(obj, "crash");
 	us_json_str(sub, "panic", p->panic);
 	us_json_str(sub, "cause", p->cause);
 	json_object_object_add(sub, "cpu", p->has_cpu ? json_object_new_uint64(p->cpu) : NULL);
@@ -249,6 +247,19 @@ static void json_crash(json_object *obj, const struct us_info *info)
 	list = us_json_list(sub, "trace");
 	for (size_t i = 0; i < p->n_trace; i++)
 		json_object_array_add(list, json_object_new_string(p->trace[i]));
+}
+
+static void json_crash(json_object *obj, const struct us_info *info)
+{
+	json_object *sub;
+
+	if (info->log_problem) {
+		json_object_object_add(obj, "crash", NULL);
+		json_object_object_add(obj, "log", NULL);
+		json_object_object_add(obj, "log_problem", us_json_error(info->log_problem));
+		return;
+	}
+	us_json_panic(obj, info->panic);
 	sub = us_json_sub(obj, "log");
 	us_json_num(sub, "records", info->log->records);
 	us_json_num(sub, "lost", info->log->lost);

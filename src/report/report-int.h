@@ -34,6 +34,10 @@ void us_log_picture_inline(FILE *f, const struct us_story *story);
 const char *us_time_words(uint64_t seconds, char *buf);
 /* When the kernel ended, by its log. */
 uint64_t us_panic_end_ns(const struct us_panic *panic);
+/* Its rows but for the trace; after: what the time since the start is called. */
+void us_out_panic(struct us_out *out, const struct us_panic *panic, const char *after);
+/* As "crash" of obj. */
+void us_json_panic(json_object *obj, const struct us_panic *panic);
 /* Parts of info: the file and its completeness, memory by class, all registers of a CPU. */
 void us_out_dump(struct us_out *out, const struct us_info *info);
 void us_out_memory(struct us_out *out, const struct us_info *info);

@@ -17,23 +17,11 @@ static void add_strings(json_object *obj, const char *key, const char *const *v,
 
 static void add_crash(json_object *obj, const struct us_story *s)
 {
-	const struct us_panic *p = s->words->panic;
-	json_object *sub;
-
 	if (!s->has_log) {
 		json_object_object_add(obj, "crash", NULL);
 		return;
 	}
-	sub = us_json_sub(obj, "crash");
-	us_json_str(sub, "panic", p->panic);
-	us_json_str(sub, "cause", p->cause);
-	json_object_object_add(sub, "cpu", p->has_cpu ? json_object_new_uint64(p->cpu) : NULL);
-	json_object_object_add(sub, "pid", p->has_cpu ? json_object_new_uint64(p->pid) : NULL);
-	us_json_str(sub, "comm", p->comm);
-	us_json_str(sub, "ip", p->ip);
-	us_json_str(sub, "hardware", p->hardware);
-	us_json_num(sub, "ns", us_panic_end_ns(p));
-	add_strings(sub, "trace", p->trace, p->n_trace);
+	us_json_panic(obj, s->words->panic);
 }
 
 static void add_cpus(json_object *obj, const struct us_story *s)

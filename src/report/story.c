@@ -58,25 +58,12 @@ static void headline(struct us_out *out, const struct us_story *s)
 
 static void happened(struct us_out *out, const struct us_story *s)
 {
-	const struct us_panic *p = s->words->panic;
-	uint64_t ns = us_panic_end_ns(p);
-
 	us_out_head(out, "What happened");
 	if (!s->has_log) {
 		us_out_row(out, "not known", "the kernel log cannot be read");
 		return;
 	}
-	us_out_row(out, "panic", "%s", p->panic ? p->panic : "the log has none");
-	if (p->cause)
-		us_out_row(out, "cause", "%s", p->cause);
-	if (p->has_cpu)
-		us_out_row(out, "on", "CPU %" PRIu64 ", task %" PRIu64 " (%s)", p->cpu, p->pid,
-			   p->comm);
-	if (p->ip)
-		us_out_row(out, "at", "%s", p->ip);
-	us_out_row(out, "uptime", "%" PRIu64 ".%03" PRIu64 " seconds", ns / NS, ns % NS / 1000000);
-	if (p->hardware)
-		us_out_row(out, "hardware", "%s", p->hardware);
+	us_out_panic(out, s->words->panic, "uptime");
 	if (s->signature)
 		us_out_row(out, "signature", "%s", s->signature);
 }
