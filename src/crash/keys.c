@@ -23,7 +23,7 @@ bool us_crash_needs_keys(const struct us_walk_result *walk)
 	return false;
 }
 
-/* Is a command's failure told by what is looked for afterwards? Then its status says nothing. */
+/* The status is not looked at: what failed shows when the key's name is written. */
 static struct us_err *run(struct us_host *host, const char *const *argv)
 {
 	int status, number = host->act.run(host->act.data, argv, &status);
