@@ -13,13 +13,14 @@ lvm="/usr/sbin/lvm"; mke2fs="/usr/sbin/mke2fs -q -F -t ext4"; set -e
 $lvm pvcreate --nolocking -ff -y /dev/vdb /dev/vdc; $lvm vgcreate --nolocking vg0 /dev/vdb /dev/vdc
 $lvm lvcreate --nolocking -y -Wn -n dump -L 300M vg0
 /usr/sbin/mdadm --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 --assume-clean /dev/vdd /dev/vde
+for d in /sys/block/sd*; do case $(readlink -f $d) in */ata*) ahci=/dev/${d##*/};; *) scsi=/dev/${d##*/};; esac; done
 echo -n secret > /tmp/key
-/usr/sbin/cryptsetup --batch-mode -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/sda /tmp/key
-/usr/sbin/cryptsetup open --key-file /tmp/key /dev/sda cdump
+/usr/sbin/cryptsetup --batch-mode -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $scsi /tmp/key
+/usr/sbin/cryptsetup open --key-file /tmp/key $scsi cdump
 for d in mapper/vg0-dump md0 mapper/cdump; do $mke2fs /dev/$d; done
 mkdir -p /t/ext4 /t/lvm /t/md /t/luks /t/xfs /t/btrfs
 mount -t ext4 /dev/vda /t/ext4; mount -t ext4 /dev/mapper/vg0-dump /t/lvm; mount -t ext4 /dev/md0 /t/md
-mount -t ext4 /dev/mapper/cdump /t/luks; mount -t xfs /dev/nvme0n1 /t/xfs; mount -t btrfs /dev/sdb /t/btrfs
+mount -t ext4 /dev/mapper/cdump /t/luks; mount -t xfs /dev/nvme0n1 /t/xfs; mount -t btrfs $ahci /t/btrfs
 """
 ARMED = "/var/lib/understudy/armed/initrd"
 MODULES = ("virtio_blk", "nvme", "virtio_scsi", "ahci", "sd_mod", "dm_mod", "dm_crypt", "aesni_intel", "xts", "af_alg",
