@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model of a parsed tree, between its three users: the parser fills it (parse*.c, macro.c,
+ * source.c), the evaluator computes values over it (eval*.c), the solver encodes it (encode.c,
+ * ask*.c). It says what stands in the files, with each line's place; the semantics are the users'.
+ */
+#ifndef US_KCONFIG_TREE_INT_H
+#define US_KCONFIG_TREE_INT_H
+
+#include "kconfig/tree.h"
+
+enum us_ktype { US_K_UNKNOWN, US_K_BOOL, US_K_TRISTATE, US_K_INT, US_K_HEX, US_K_STRING };
+
+/* An expression. The leaves are symbols, constants among them; comparisons compare two symbols. */
+enum us_kop {
+	US_KX_SYM,
+	US_KX_NOT,
+	US_KX_AND,
+	US_KX_OR,
+	US_KX_EQ,
+	US_KX_NE,
+	US_KX_LT,
+	US_KX_LE,
+	US_KX_GT,
+	US_KX_GE
+};
+struct us_kx {
+	enum us_kop op;
+	const struct us_kx *a, *b; /* NOT: a; AND, OR: both */
+	struct us_ksym *x, *y;     /* SYM: x; comparisons: both */
+};
+
+/*
+ * A condition with the line that states it. In conditions the constant m stands as "m && MODULES"
+ * already (conf rewrites it so); in the values of defaults it is m.
+ */
+struct us_kterm {
+	const struct us_kx *x;
+	struct us_kplace at;
+	bool outer; /* of a choice's member: it stands around the choice or is the choice's own */
+};
+
+struct us_kprop {
+	struct us_kplace at;
+	const struct us_kx *value; /* a default's; for select and imply: the symbol's name as SYM */
+	const struct us_kx *low, *high; /* a range's, each a SYM */
+	const struct us_kx *cond;       /* "if", NULL: always */
+	struct us_ksym *target;         /* select, imply */
+	const struct us_kdef *def;      /* the entry that it stands in */
+};
+
+/* One "config" or "menuconfig" entry. Every property of it holds only where all of depends do. */
+struct us_kdef {
+	struct us_ksym *sym;
+	struct us_kplace at;
+	struct us_kplace type_at;
+	const char *prompt; /* NULL: none */
+	const struct us_kx *prompt_cond;
+	struct us_kplace prompt_at;
+	const struct us_kterm *depends; /* own first, then of the blocks around, inside out */
+	size_t n_depends;
+	const struct us_kterm *visible; /* "visible if" of the menus around: for the prompt only */
+	size_t n_visible;
+	const struct us_kprop *defaults, *selects, *implies, *ranges;
+	size_t n_defaults, n_selects, n_implies, n_ranges;
+	struct us_kchoice *choice; /* that it is a member of, or NULL */
+};
+
+struct us_ksym {
+	const char *name; /* a constant's text; a probe's text as it stands after expansion */
+	size_t index;     /* in us_ktree.symbols */
+	enum us_ktype type;
+	bool constant; /* quoted, or y, m, n */
+	bool probe;    /* free: y or n, or as text unknown */
+	bool transitional;
+	bool allnoconfig_y;           /* "option allnoconfig_y" (until 5.12) */
+	const struct us_kdef *const *defs; /* in order of appearance; none: constant or undefined */
+	size_t n_defs;
+	const struct us_kprop *const *selected_by, *const *implied_by;
+	size_t n_selected_by, n_implied_by;
+	struct us_kchoice *choice; /* of the first entry that is a member, or NULL */
+};
+
+struct us_kchoice {
+	size_t index; /* in us_ktree.choices */
+	const char *name; /* "choice NAME" (until 6.8), or NULL */
+	struct us_kplace at;
+	enum us_ktype type; /* as stated, else that of the first member with one */
+	const char *prompt;
+	const struct us_kx *prompt_cond;
+	struct us_kplace prompt_at;
+	const struct us_kterm *depends;
+	size_t n_depends;
+	const struct us_kterm *visible;
+	size_t n_visible;
+	const struct us_kprop *defaults; /* value: SYM of a member */
+	size_t n_defaults;
+	bool optional;
+	struct us_ksym *const *members; /* each once, in order of appearance */
+	size_t n_members;
+	struct us_kchoice *outer; /* a choice around this one, or NULL */
+};
+
+/* In the order of the files: what conf writes and walks. */
+struct us_kentry {
+	const struct us_kdef *def; /* or */
+	struct us_kchoice *choice; /* or, for a menu or comment line of a .config: */
+	const char *title;
+	struct us_kplace at;
+	const struct us_kterm *depends, *visible; /* title's */
+	size_t n_depends, n_visible;
+	bool menu;
+	uint32_t depth;
+};
+
+struct us_ktree {
+	struct us_pool pool;
+	const char *path, *arch, *version;
+	unsigned int major, minor; /* of version */
+	struct us_ksym **symbols;  /* all, constants and undefined ones too */
+	size_t n_symbols;
+	struct us_kchoice **choices;
+	size_t n_choices;
+	const struct us_kentry *entries;
+	size_t n_entries;
+	const char *const *files; /* that were read */
+	size_t n_files;
+	struct us_ksym *modules;     /* the symbol with "modules"; NULL: there are none */
+	struct us_ksym *yes, *mod, *no; /* the constants */
+	void *index;                 /* name -> symbol: parse.c's */
+	void *solver;                /* made by the first question: ask.c's, freed by */
+	void (*solver_free)(void *solver);
+};
+
+/* An expression in Kconfig's words. NULL without memory. */
+const char *us_kx_text(struct us_pool *pool, const struct us_kx *x);
+
+enum us_ktri { US_KN, US_KM, US_KY };
+
+/* Values over a tree: eval.c's, which the solver fills, too, for a drawn configuration. */
+struct us_kvalues {
+	struct us_pool pool;
+	const struct us_ktree *tree;
+	struct us_kvalue {
+		enum us_ktri tri;  /* bool, tristate */
+		const char *text;  /* as us_kvalues_text() tells */
+		enum us_ktri visible; /* of the prompt */
+		bool user;         /* a wish was given */
+		const char *wish;  /* or NULL */
+	} *v; /* by us_ksym.index */
+	/* what a probe came out as: y unless set; by us_ksym.index of the probe */
+	enum us_ktri *probes;
+};
+
+#endif
