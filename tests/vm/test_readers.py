@@ -51,8 +51,9 @@ def test_memory_in_the_capture_kernel_reads_like_its_copy(vm, kernels, memory, t
     capture = lab.Stage([("windows", "time -v memory /proc/vmcore", 120), ("read", "memory --read /proc/vmcore", 240),
                          ("send", "send vmcore < /proc/vmcore", 120)], binaries=[memory],
                         modules=("virtio_pci", "virtio_blk"))
-    r = vm.boot(kernel, [crash, capture], files={"/boot/k": kernel.vmlinuz}, append="crashkernel=160M", memory="384M",
+    r = vm.boot(kernel, [crash, capture], files={"/boot/k": kernel.vmlinuz}, append="crashkernel=160M", memory="640M",
                 outputs={"vmcore": tmp_path / "vmcore"}, timeout=400)
+    assert r.step("load").rc == 0, r.step("load").out
     by_window, by_read = parse(r.step("windows").out)[1], parse(r.step("read").out)[1]
     assert by_window["format"] == "/proc/vmcore" and by_window["failed"] == "0", r.step("windows").err
     _, copy = look(memory, tmp_path / "vmcore")

@@ -104,7 +104,7 @@ def test_a_capture_kernel_reads_its_own_vmcore(vm, kernels, understudy, tmp_path
                  kernel=kernel, files=scenario.program(understudy) | {"/sbin/vmcore-dmesg": lab.cpio.Link("/bin/understudy")})
     files = scenario.program(understudy) | {"/boot/k": kernel.vmlinuz}
     r = vm.boot(kernel, [[("arm", arm), ("say", "echo the last words > /dev/kmsg"), ("crash", "echo c > /proc/sysrq-trigger", 60)], look],
-                files=files, append="crashkernel=192M", memory="512M", timeout=300)
+                files=files, append="crashkernel=192M", memory="1G", timeout=300)
     assert r.step("arm").rc == 0 and len(r.boots) == 2 and r.boots[1].vmcore, r.tail()
     assert r.step("log").rc == 0, r.step("log").err
     assert "the last words" in r.step("log").out and "sysrq triggered crash" in r.step("log").out
