@@ -30,9 +30,10 @@ demo:
 test: setup
 	$(PYTHON) tools/test
 
-test-matrix: setup
+# ONLY='kdump and lvm': those of the long scenarios that pytest -k would choose
+test-matrix: setup all
 	-tools/tiny-kernel keys
-	$(PYTHON) tools/test --matrix
+	$(PYTHON) tools/test --matrix $(ONLY)
 
 bench: setup all
 	$(PYTHON) bench/run
