@@ -33,7 +33,7 @@ test: setup
 # ONLY='kdump and lvm': those of the long scenarios that pytest -k would choose
 test-matrix: setup all
 	-tools/tiny-kernel keys
-	$(PYTHON) tools/test --matrix $(ONLY)
+	$(PYTHON) tools/test --matrix $(if $(ONLY),'$(ONLY)')
 
 bench: setup all
 	$(PYTHON) bench/run
