@@ -46,7 +46,7 @@ struct us_opt_list {
 };
 
 struct us_cmd {
-	const char *name;
+	const char *name;                /* of a sub-word with its command: "config why" */
 	const char *args;                /* "IMAGE", NULL = none */
 	const char *brief;               /* one line for the list of commands */
 	const struct us_option *options; /* ended by an entry without letter and name */
@@ -54,7 +54,15 @@ struct us_cmd {
 	bool last_wins;                  /* an option given again replaces itself; else an error */
 	size_t opts_bytes;               /* size of the option struct */
 	int (*run)(void *opts, int argc, char **argv); /* -> enum us_exit; argv: what is left */
+	/* Instead of all but name, args and brief: its sub-words, each a command of its own,
+	 * NULL-terminated. */
+	const struct us_cmd *const *subs;
 };
+
+/* What is typed for cmd behind the words before it: "why" of "config why". */
+const char *us_cmd_word(const struct us_cmd *cmd);
+/* NULL: none of the list is typed so. */
+const struct us_cmd *us_cmd_find(const struct us_cmd *const *list, const char *word);
 
 /*
  * Parse argv (argv[0] is skipped) by the table into opts (zeroed by the caller); the words that are
@@ -70,7 +78,7 @@ void us_options_help(const struct us_cmd *cmd, const char *program);
 extern const struct us_cmd us_cmd_arm, us_cmd_disarm, us_cmd_size, us_cmd_rehearse, us_cmd_capture;
 extern const struct us_cmd us_cmd_inspect, us_cmd_check, us_cmd_load, us_cmd_exec, us_cmd_unload,
 	us_cmd_status, us_cmd_snapshot, us_cmd_log, us_cmd_info, us_cmd_verify, us_cmd_dump,
-	us_cmd_convert, us_cmd_report, us_cmd_crashes, us_cmd_targets;
+	us_cmd_convert, us_cmd_report, us_cmd_crashes, us_cmd_targets, us_cmd_config;
 
 /* The name kexec (drop-in for kexec-tools). argv[0] is the name. */
 int us_compat_kexec(int argc, char **argv);

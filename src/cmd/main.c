@@ -25,6 +25,7 @@ static const struct us_cmd *const commands[] = {
 	&us_cmd_report,
 	&us_cmd_crashes,
 	&us_cmd_targets,
+	&us_cmd_config,
 	&us_cmd_arm,
 	&us_cmd_disarm,
 	&us_cmd_size,
@@ -93,6 +94,50 @@ static int run(const struct us_cmd *cmd, int argc, char **argv)
 	return status;
 }
 
+static void help_subs(FILE *f, const struct us_cmd *cmd)
+{
+	fprintf(f, "usage: understudy %s %s [OPTIONS]\n%s.\n\n", cmd->name, cmd->args, cmd->brief);
+	for (const struct us_cmd *const *c = cmd->subs; *c; c++)
+		fprintf(f, "  %-9s %s\n", us_cmd_word(*c), (*c)->brief);
+	fprintf(f, "\nunderstudy %s WORD --help tells the options of one of them.\n", cmd->name);
+}
+
+/* argv[0] is cmd's word, argv[1] that of one of its sub-words. */
+static int run_sub(const struct us_cmd *cmd, int argc, char **argv)
+{
+	const struct us_cmd *sub = argc > 1 ? us_cmd_find(cmd->subs, argv[1]) : NULL;
+
+	if (sub)
+		return run(sub, argc - 1, argv + 1);
+	if (argc < 2) {
+		help_subs(stderr, cmd);
+		return US_EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		help_subs(stdout, cmd);
+		return US_EXIT_OK;
+	}
+	return us_cmd_fail(us_err_new(US_ERR_USAGE,
+				      "%s: there is no \"%s\" (understudy %s --help lists the words)",
+				      cmd->name, argv[1], cmd->name),
+			   wants_json(argc, argv));
+}
+
+/* The options of the command of that name, for its manual page. */
+static void dump_options(const char *name)
+{
+	for (const struct us_cmd *const *c = commands; *c; c++) {
+		if (!(*c)->subs && !strcmp(name, (*c)->name))
+			us_options_scd(stdout, *c);
+		for (const struct us_cmd *const *s = (*c)->subs; s && *s; s++)
+			if (!strcmp(name, (*s)->name))
+				us_options_scd(stdout, *s);
+	}
+	for (size_t i = 0; i < us_array_size(dropins); i++)
+		if (!strcmp(name, dropins[i].cmd->name))
+			us_options_scd(stdout, dropins[i].cmd);
+}
+
 /* For the build: what is made from the tables. */
 static bool dump(const char *word)
 {
@@ -121,12 +166,7 @@ static bool dump(const char *word)
 	}
 	if (strncmp(word, options, sizeof(options) - 1))
 		return false;
-	for (const struct us_cmd *const *c = commands; *c; c++)
-		if (!strcmp(name, (*c)->name))
-			us_options_scd(stdout, *c);
-	for (size_t i = 0; i < us_array_size(dropins); i++)
-		if (!strcmp(name, dropins[i].cmd->name))
-			us_options_scd(stdout, dropins[i].cmd);
+	dump_options(name);
 	return true;
 }
 
@@ -152,6 +192,7 @@ int main(int argc, char **argv)
 {
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
 	const char *name = slash ? slash + 1 : argc ? argv[0] : "";
+	const struct us_cmd *cmd;
 
 	if (getpid() == 1 && !strcmp(name, "init"))
 		us_rehearse_guest(); /* in a machine that rehearse has started */
@@ -163,8 +204,8 @@ int main(int argc, char **argv)
 		help(stderr);
 		return US_EXIT_USAGE;
 	}
-	for (const struct us_cmd *const *c = commands; *c; c++)
-		if (!strcmp(argv[1], (*c)->name))
-			return run(*c, argc - 1, argv + 1);
+	cmd = us_cmd_find(commands, argv[1]);
+	if (cmd)
+		return (cmd->subs ? run_sub : run)(cmd, argc - 1, argv + 1);
 	return other_words(argv[1]);
 }

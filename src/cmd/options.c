@@ -220,6 +220,20 @@ struct us_err *us_options_parse(const struct us_cmd *cmd, int argc, char **argv,
 	return NULL;
 }
 
+const char *us_cmd_word(const struct us_cmd *cmd)
+{
+	const char *space = strrchr(cmd->name, ' ');
+
+	return space ? space + 1 : cmd->name;
+}
+
+const struct us_cmd *us_cmd_find(const struct us_cmd *const *list, const char *word)
+{
+	while (*list && strcmp(us_cmd_word(*list), word))
+		list++;
+	return *list;
+}
+
 void us_options_free(const struct us_cmd *cmd, void *opts)
 {
 	for (const struct us_option *o = cmd->options; !is_end(o); o++) {

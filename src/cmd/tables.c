@@ -8,6 +8,7 @@
 #include "cmd/cmd-int.h"
 #include "crash/crash.h"
 
+#include <ctype.h>
 #include <string.h>
 
 static bool is_end(const struct us_option *o)
@@ -75,7 +76,7 @@ static void words(FILE *f, const char *args)
 {
 	if (!args)
 		return;
-	if (*args != '[') {
+	if (*args != '[' || !islower((unsigned char)args[1])) {
 		fputs(strcmp(args, "DIR") ? "-f" : "-d", f);
 		return;
 	}
@@ -86,7 +87,7 @@ static void words(FILE *f, const char *args)
 
 static void command(FILE *f, const struct us_cmd *cmd)
 {
-	fprintf(f, "\t%s)\n\t\toptions=\"", cmd->name);
+	fprintf(f, "\t\"%s\")\n\t\toptions=\"", cmd->name);
 	option_words(f, cmd->options);
 	fputs("\"\n\t\twords=", f);
 	words(f, cmd->args);
@@ -96,12 +97,27 @@ static void command(FILE *f, const struct us_cmd *cmd)
 	fputs("\t\tesac\n\t\t;;\n", f);
 }
 
+/* The sub-words of cmd; once one of them is there, it is the command. */
+static void sub_words(FILE *f, const struct us_cmd *cmd)
+{
+	fprintf(f,
+		"\tif [ \"$command\" = %s ]; then\n"
+		"\t\tif [ \"$COMP_CWORD\" -eq 2 ]; then\n"
+		"\t\t\tCOMPREPLY=($(compgen -W \"--help",
+		cmd->name);
+	for (const struct us_cmd *const *c = cmd->subs; *c; c++)
+		fprintf(f, " %s", us_cmd_word(*c));
+	fputs("\" -- \"$cur\"))\n\t\t\treturn\n\t\tfi\n"
+	      "\t\tcommand=\"$command ${COMP_WORDS[2]}\"\n\tfi\n",
+	      f);
+}
+
 void us_complete_bash(FILE *f, const struct us_cmd *const *commands)
 {
 	fputs("# bash completion for understudy, made from its option tables\n"
 	      "_understudy()\n{\n"
 	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-	      "\tlocal options words\n"
+	      "\tlocal options words command=${COMP_WORDS[1]}\n"
 	      "\t[ \"$cur\" = \"=\" ] && cur=\n"
 	      "\t[ \"$prev\" = \"=\" ] && prev=${COMP_WORDS[COMP_CWORD-2]}\n"
 	      "\tCOMPREPLY=()\n"
@@ -111,11 +127,18 @@ void us_complete_bash(FILE *f, const struct us_cmd *const *commands)
 	for (const struct us_cmd *const *c = commands; *c; c++)
 		fprintf(f, " %s", (*c)->name);
 	fputs("\" -- \"$cur\"))\n\t\treturn\n\tfi\n"
-	      "\tcompopt -o filenames 2>/dev/null\n"
-	      "\tcase ${COMP_WORDS[1]} in\n",
+	      "\tcompopt -o filenames 2>/dev/null\n",
 	      f);
 	for (const struct us_cmd *const *c = commands; *c; c++)
-		command(f, *c);
+		if ((*c)->subs)
+			sub_words(f, *c);
+	fputs("\tcase $command in\n", f);
+	for (const struct us_cmd *const *c = commands; *c; c++) {
+		if (!(*c)->subs)
+			command(f, *c);
+		for (const struct us_cmd *const *s = (*c)->subs; s && *s; s++)
+			command(f, *s);
+	}
 	fputs("\t*) return ;;\n\tesac\n"
 	      "\tif [[ $cur == -* ]]; then\n"
 	      "\t\tCOMPREPLY=($(compgen -W \"$options\" -- \"$cur\"))\n"
