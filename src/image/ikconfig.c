@@ -77,7 +77,7 @@ struct us_err *us_ikconfig_read(struct us_image *image, struct us_bytes kernel, 
 	return image->kconfig_from ? NULL : us_err_nomem();
 }
 
-static struct us_err *read_config(const char *path, struct us_kconfig **ret)
+struct us_err *us_image_config_read(const char *path, struct us_kconfig **ret)
 {
 	_us_blob_deinit_ struct us_blob file = { 0 }, text = { 0 };
 	const struct us_codec *codec;
@@ -130,7 +130,7 @@ static struct us_err *take_config(struct us_image *image, const char *path)
 	_us_kconfig_free_ struct us_kconfig *config = NULL;
 	bool fits;
 
-	US_TRY(read_config(path, &config));
+	US_TRY(us_image_config_read(path, &config));
 	US_TRY(judge_fit(image, config, path, &fits));
 	if (!fits)
 		return NULL;

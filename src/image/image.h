@@ -189,12 +189,12 @@ struct us_err *us_image_open(const char *path, struct us_progress *progress, str
 /* The same from memory that outlives the image (tests, fuzzing); path is only a name. */
 struct us_err *us_image_parse(const char *path, struct us_bytes file, struct us_image **ret)
 	us_must_check;
-/*
- * Unpack the payload, look for the ELF, the banner, IKCONFIG and the probe strings. config_path may
- * name a .config (plain or gzip) to use when the image carries none, else NULL. Idempotent.
- */
+/* Unpack the payload, look for the ELF, the banner, IKCONFIG and the probe strings. config_path may
+ * name a .config (plain or gzip) to use when the image carries none, else NULL. Idempotent. */
 struct us_err *us_image_look_deep(struct us_image *image, const char *config_path,
 				  struct us_progress *progress) us_must_check;
+/* A .config that lies in a file of its own, plain or packed (/proc/config.gz). */
+struct us_err *us_image_config_read(const char *path, struct us_kconfig **ret) us_must_check;
 /*
  * Hash the file and verify what its signature says: fills digest_ok, signature_ok and the names and
  * key ids of signature and inner_signature (opening gives presence, place and problem only).
