@@ -36,6 +36,8 @@ static const struct cap {
 	const char *want;             /* of a .config */
 	struct text texts[TEXTS_MAX]; /* each of them proves it */
 	int given; /* absence counts only if this needle was found too; 0: PANIC alone */
+	int also; /* from also_from on, this needle must be there too; 0: none */
+	unsigned int also_from;
 	bool no_absence;
 } caps[US_CAP_COUNT] = {
 	/* kernel/kexec_core.c, kernel/ksysfs.c */
@@ -53,8 +55,13 @@ static const struct cap {
 			       { TEXT("kernel signature verification failed") } },
 	/* a constant without a string of its own */
 	[US_CAP_KEXEC_SIG_FORCE] = { "KEXEC_SIG_FORCE", "KEXEC_SIG_FORCE=y", .no_absence = true },
-	/* kernel/elfcorehdr.c (kernel/crash_dump.c to 6.8): early_param */
-	[US_CAP_CRASH_DUMP] = { "CRASH_DUMP", "CRASH_DUMP=y", { WHOLE("elfcorehdr") } },
+	/* To 6.8 kernel/crash_dump.c: early_param. From 6.9 on kernel/elfcorehdr.c has that, and comes
+	   with VMCORE_INFO; the file in sysfs comes with CRASH_DUMP (6.12 kernel/ksysfs.c). */
+	[US_CAP_CRASH_DUMP] = { "CRASH_DUMP",
+				"CRASH_DUMP=y",
+				{ WHOLE("elfcorehdr") },
+				.also = US_NEEDLE_CRASH_LOADED,
+				.also_from = VERSION(6u, 9u) },
 	/* fs/proc/vmcore.c: parse_crash_elf_headers(); the other message is gone in 7.3 */
 	[US_CAP_PROC_VMCORE] = { "PROC_VMCORE",
 				 "PROC_VMCORE=y",
@@ -127,6 +134,7 @@ static const struct text others[US_NEEDLE_CAPS] = {
 	[US_NEEDLE_IKCONFIG] = TEXT(US_IKCONFIG_START),
 	[US_NEEDLE_PANIC] = TEXT("Kernel panic - not syncing"),
 	[US_NEEDLE_REBOOT] = WHOLE("sys_reboot"),
+	[US_NEEDLE_CRASH_LOADED] = WHOLE("kexec_crash_loaded"),
 };
 _Static_assert(US_NEEDLE_CAPS + TEXTS_MAX * US_CAP_COUNT <= US_NEEDLES_MAX, "room for all");
 
@@ -240,20 +248,35 @@ static bool absence_counts(const struct us_image *image, enum us_cap cap,
 	       version < ABSENCE_UNTIL;
 }
 
+/* Is the other string that this version must have missing? US_UNKNOWN: which version is not known. */
+static enum us_tri lacks_other(const struct us_image *image, enum us_cap cap,
+			       const struct us_needle *needles)
+{
+	unsigned int version = version_of(image);
+
+	if (!caps[cap].also || needles[caps[cap].also].at != US_NOWHERE)
+		return US_NO;
+	return version ? us_tri_of(version >= caps[cap].also_from) : US_UNKNOWN;
+}
+
 static struct us_err *judge_strings(struct us_image *image, enum us_cap cap,
 				    const struct us_needle *needles, size_t first)
 {
+	enum us_tri lacks = lacks_other(image, cap, needles);
+	const struct text *missing = &caps[cap].texts[0];
 	int len;
 	const char *p;
 
-	for (size_t t = 0; t < TEXTS_MAX && caps[cap].texts[t].p; t++)
+	for (size_t t = 0; lacks == US_NO && t < TEXTS_MAX && caps[cap].texts[t].p; t++)
 		if (needles[first + t].at != US_NOWHERE)
 			return judge_found(image, cap, &caps[cap].texts[t], needles[first + t].at);
 	if (image->kconfig)
 		return judge_config(image, cap);
-	if (!absence_counts(image, cap, needles))
+	if (lacks == US_UNKNOWN || !absence_counts(image, cap, needles))
 		return NULL;
-	p = quoted(&caps[cap].texts[0], &len);
+	if (lacks == US_YES && needles[first].at != US_NOWHERE)
+		missing = &others[caps[cap].also];
+	p = quoted(missing, &len);
 	return set(image, cap, US_NO,
 		   us_pool_format(&image->pool, "no string \"%.*s\" in the image", len, p));
 }

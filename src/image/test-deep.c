@@ -187,6 +187,29 @@ static void test_absence_proves_nothing_where_strings_may_be_missing(void **stat
 	}
 }
 
+/* From 6.9 on "elfcorehdr" comes with VMCORE_INFO; CRASH_DUMP brings a file in sysfs as well. */
+static void test_one_string_is_not_enough_where_another_comes_with_it(void **state)
+{
+	static const char one[] = BASICS "\0elfcorehdr\0";
+	static const char both[] = BASICS "\0elfcorehdr\0kexec_crash_loaded\0";
+	static const char old[] = "Linux version 6.8.1-lab (x) #7 SMP\0Kernel panic - not syncing\0"
+				  "elfcorehdr\0";
+	struct buffer a = make_kernel(one, sizeof(one)), b = make_kernel(both, sizeof(both)),
+		      c = make_kernel(old, sizeof(old));
+	_us_image_free_ struct us_image *image = look("vmlinuz", &a, NULL);
+	_us_image_free_ struct us_image *whole = look("vmlinuz", &b, NULL), *older = NULL;
+
+	(void)state;
+	assert_int_equal(image->caps[US_CAP_CRASH_DUMP].v, US_NO);
+	assert_string_equal(image->caps[US_CAP_CRASH_DUMP].from,
+			    "no string \"kexec_crash_loaded\" in the image");
+	assert_int_equal(whole->caps[US_CAP_CRASH_DUMP].v, US_YES);
+	assert_non_null(strstr(whole->caps[US_CAP_CRASH_DUMP].from, "string \"elfcorehdr\" at 0x"));
+	memcpy(c.p + 0x300, "6.8.1-lab ", 10);
+	older = look("vmlinuz", &c, NULL);
+	assert_int_equal(older->caps[US_CAP_CRASH_DUMP].v, US_YES);
+}
+
 static void test_every_cut_of_the_payload_is_damage(void **state)
 {
 	static const char strings[] = BASICS;
@@ -513,6 +536,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_strings_prove_and_their_absence_too),
 		cmocka_unit_test(test_absence_proves_nothing_where_strings_may_be_missing),
+		cmocka_unit_test(test_one_string_is_not_enough_where_another_comes_with_it),
 		cmocka_unit_test(test_every_cut_of_the_payload_is_damage),
 		cmocka_unit_test(test_promised_size_and_release_must_agree),
 		cmocka_unit_test(test_ikconfig_is_the_best_witness),

@@ -197,13 +197,23 @@ static int by_name(const void *key, const void *entry)
 	return strcmp(key, ((const struct entry *)entry)->name);
 }
 
+static const struct entry *find(const struct us_kconfig *config, const char *symbol)
+{
+	if (!config)
+		return NULL;
+	return bsearch(symbol, config->entries, config->n, sizeof(*config->entries), by_name);
+}
+
 const char *us_kconfig_value(const struct us_kconfig *config, const char *symbol)
 {
-	const struct entry *e = NULL;
+	const struct entry *e = find(config, symbol);
 
-	if (config)
-		e = bsearch(symbol, config->entries, config->n, sizeof(*e), by_name);
 	return e ? e->value : NULL;
+}
+
+bool us_kconfig_names(const struct us_kconfig *config, const char *symbol)
+{
+	return find(config, symbol);
 }
 
 enum us_tri us_kconfig_builtin(const struct us_kconfig *config, const char *symbol)

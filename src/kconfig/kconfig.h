@@ -25,6 +25,8 @@ const char *us_kconfig_made_for(const struct us_kconfig *config);
 /* The value as it stands in the file ("y", "m", "64", "\"text\"" without quotes), or NULL: not set
  * or absent. */
 const char *us_kconfig_value(const struct us_kconfig *config, const char *symbol);
+/* Does the file say anything of symbol: a value, or that it is not set? */
+bool us_kconfig_names(const struct us_kconfig *config, const char *symbol);
 /* Built in (y)? m is US_NO here. An absent symbol is US_NO: a .config lists all that the kernel
  * knew and could be set. config NULL: US_UNKNOWN. */
 enum us_tri us_kconfig_builtin(const struct us_kconfig *config, const char *symbol);
@@ -37,5 +39,9 @@ enum us_tri us_kconfig_enabled(const struct us_kconfig *config, const char *symb
  * decimal or 0x, an absent symbol fails every comparison except =n and !=.
  */
 enum us_tri us_kconfig_wants(const struct us_kconfig *config, const char *want);
+/* The same by any witness: US_YES with the value in *ret, US_NO if symbol is not set, US_UNKNOWN.
+ * Each symbol of want is asked for, in order, whatever the others were. */
+typedef enum us_tri us_want_fn(void *data, const char *symbol, const char **ret);
+enum us_tri us_want_judge(const char *want, us_want_fn *value, void *data);
 
 #endif

@@ -81,17 +81,22 @@ static enum us_tri compare(const char *have, enum op op, const char *want)
 }
 
 /* One term; *s is NULL after it if the grammar is broken. */
-static enum us_tri term(const struct us_kconfig *config, const char **s)
+static enum us_tri term(const char **s, us_want_fn *value, void *data)
 {
-	char symbol[WORD_MAX], value[WORD_MAX];
+	char symbol[WORD_MAX], want[WORD_MAX];
+	const char *have = NULL;
+	enum us_tri known;
 	enum op op;
 
-	if (!take_word(s, symbol) || !take_op(s, &op) || !take_word(s, value)) {
+	if (!take_word(s, symbol) || !take_op(s, &op) || !take_word(s, want)) {
 		*s = NULL;
 		return US_UNKNOWN;
 	}
 	skip_space(s);
-	return compare(us_kconfig_value(config, symbol), op, value);
+	known = value(data, symbol, &have);
+	if (known == US_UNKNOWN)
+		return US_UNKNOWN;
+	return compare(known == US_YES ? have : NULL, op, want);
 }
 
 static enum us_tri both(enum us_tri a, enum us_tri b)
@@ -108,15 +113,13 @@ static enum us_tri either(enum us_tri a, enum us_tri b)
 	return a == US_NO && b == US_NO ? US_NO : US_UNKNOWN;
 }
 
-enum us_tri us_kconfig_wants(const struct us_kconfig *config, const char *want)
+enum us_tri us_want_judge(const char *want, us_want_fn *value, void *data)
 {
 	enum us_tri any = US_NO, all = US_YES;
 	const char *s = want;
 
-	if (!config)
-		return US_UNKNOWN;
 	for (;;) {
-		all = both(all, term(config, &s));
+		all = both(all, term(&s, value, data));
 		if (!s)
 			return US_UNKNOWN;
 		if (*s != '&') {
@@ -129,4 +132,17 @@ enum us_tri us_kconfig_wants(const struct us_kconfig *config, const char *want)
 			return US_UNKNOWN;
 		s++;
 	}
+}
+
+static enum us_tri value_in_config(void *data, const char *symbol, const char **ret)
+{
+	const struct us_kconfig *const *config = data;
+
+	*ret = us_kconfig_value(*config, symbol);
+	return us_tri_of(*ret);
+}
+
+enum us_tri us_kconfig_wants(const struct us_kconfig *config, const char *want)
+{
+	return config ? us_want_judge(want, value_in_config, &config) : US_UNKNOWN;
 }
