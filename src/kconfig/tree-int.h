@@ -64,6 +64,7 @@ struct us_kdef {
 	const struct us_kprop *defaults, *selects, *implies, *ranges;
 	size_t n_defaults, n_selects, n_implies, n_ranges;
 	struct us_kchoice *choice; /* that it is a member of, or NULL */
+	struct us_kchoice *inside; /* in whose block it stands, member or not, or NULL */
 };
 
 struct us_ksym {
