@@ -163,7 +163,7 @@ static struct us_err *start(struct us_kmacro *m, const char *command, int out, p
 		return us_err_nomem();
 	failed = posix_spawn_file_actions_addchdir_np(&actions, m->run_in);
 	if (!failed)
-		failed = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+		failed = posix_spawn_file_actions_adddup2(&actions, out, 1);
 	if (!failed)
 		failed = posix_spawn(ret, "/bin/sh", &actions, NULL, (char **)(uintptr_t)argv,
 				     (char **)(uintptr_t)m->run_env);

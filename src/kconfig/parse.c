@@ -309,7 +309,7 @@ static struct us_err *read_comment(struct us_kparse *p)
 
 static struct us_err *read_if(struct us_kparse *p)
 {
-	struct us_kterm term = { .at = p->at };
+	struct us_kterm term = { .at = p->at, .block = true };
 	struct us_kblock *block;
 
 	US_TRY(us_kparse_expr(p, true, &term.x));

@@ -37,6 +37,7 @@ struct us_kx {
 struct us_kterm {
 	const struct us_kx *x;
 	struct us_kplace at;
+	bool block; /* "if X" around it, not "depends on X" */
 	bool outer; /* of a choice's member: it stands around the choice or is the choice's own */
 };
 
