@@ -216,6 +216,13 @@ bool us_kconfig_names(const struct us_kconfig *config, const char *symbol)
 	return find(config, symbol);
 }
 
+size_t us_kconfig_line(const struct us_kconfig *config, const char *symbol)
+{
+	const struct entry *e = find(config, symbol);
+
+	return e ? e->line : 0;
+}
+
 enum us_tri us_kconfig_builtin(const struct us_kconfig *config, const char *symbol)
 {
 	const char *value = us_kconfig_value(config, symbol);

@@ -337,9 +337,7 @@ static struct us_err *read_endchoice(struct us_kparse *p)
 
 static struct us_err *read_mainmenu(struct us_kparse *p)
 {
-	const char *title;
-
-	US_TRY(read_text(p, "the title", &title));
+	US_TRY(read_text(p, "the title", &p->tree->title));
 	return us_kparse_end(p);
 }
 

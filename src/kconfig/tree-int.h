@@ -118,6 +118,7 @@ struct us_kentry {
 struct us_ktree {
 	struct us_pool pool;
 	const char *path, *arch, *version;
+	const char *title; /* of mainmenu, or NULL */
 	unsigned int major, minor; /* of version */
 	struct us_ksym **symbols;  /* all, constants and undefined ones too */
 	size_t n_symbols;
@@ -139,19 +140,52 @@ const char *us_kx_text(struct us_pool *pool, const struct us_kx *x);
 
 enum us_ktri { US_KN, US_KM, US_KY };
 
-/* Values over a tree: eval.c's, which the solver fills, too, for a drawn configuration. */
+/* ---- values: eval*.c ---- */
+
+/*
+ * Values over a tree. Whoever wants values of his own (the solver, for a drawn configuration) makes
+ * empty ones, sets wishes and probes, and has them computed.
+ */
 struct us_kvalues {
 	struct us_pool pool;
 	const struct us_ktree *tree;
 	struct us_kvalue {
-		enum us_ktri tri;  /* bool, tristate */
-		const char *text;  /* as us_kvalues_text() tells */
+		enum us_ktri tri;     /* bool, tristate */
+		const char *text;     /* as us_kvalues_text() tells */
 		enum us_ktri visible; /* of the prompt */
-		bool user;         /* a wish was given */
-		const char *wish;  /* or NULL */
+		bool user;            /* a wish was given */
+		const char *wish;     /* or NULL */
+		/* from here on eval*.c's */
+		enum us_ktri wished;                      /* bool, tristate */
+		size_t order;                             /* of the wishes; the last of a choice's wins */
+		enum us_ktri depends, selected, implied;  /* what they come to */
+		const struct us_kprop *by_default;        /* that gave the value, or NULL */
+		bool write;                               /* a .config says something of it */
+		unsigned char state;
 	} *v; /* by us_ksym.index */
-	/* what a probe came out as: y unless set; by us_ksym.index of the probe */
+	/* what a probe came out as; by us_ksym.index of the probe */
 	enum us_ktri *probes;
+	struct us_kchosen {
+		enum us_ktri tri, visible, wished;
+		struct us_ksym *sym; /* the member that is y, or NULL */
+		struct us_ksym *wish; /* that was wished for last, or NULL */
+		unsigned char state;
+	} *choices; /* by us_kchoice.index */
+	enum us_ktri all_choices; /* wished for the choices that have no member's wish */
+	enum us_ktri modules;
+	unsigned int depth;
+	const struct us_ksym *too_deep; /* NULL: no */
 };
+
+/* No wishes, all probes y. */
+struct us_err *us_kvalues_new(const struct us_ktree *tree, struct us_kvalues **ret) us_must_check;
+/* As a line of a .config would: false if the symbol's type does not take text. Borrowed for ever. */
+bool us_kvalues_wish(struct us_kvalues *values, const struct us_ksym *sym, const char *text);
+/* From the wishes and probes; again after they were changed. */
+struct us_err *us_kvalues_compute(struct us_kvalues *values) us_must_check;
+/* What an expression comes to under computed values; NULL is y. */
+enum us_ktri us_kvalues_expr(const struct us_kvalues *values, const struct us_kx *x);
+/* A symbol as comparisons see it: a name that is not defined is its own text. */
+const char *us_kvalues_operand(const struct us_kvalues *values, const struct us_ksym *sym);
 
 #endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Values of all symbols of a tree, as conf's olddefconfig, alldefconfig, allnoconfig, allyesconfig
+ * and allmodconfig give them (Linux scripts/kconfig/conf.c and confdata.c, 6.1 and 6.12): who
+ * wishes what, then eval-calc.c. randconfig is not here: the solver draws.
+ */
+#include "base/cleanup.h"
+#include "kconfig/eval-int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct us_err *us_kvalues_new(const struct us_ktree *tree, struct us_kvalues **ret)
+{
+	_us_kvalues_free_ struct us_kvalues *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return us_err_nomem();
+	v->tree = tree;
+	v->v = us_pool_array(&v->pool, tree->n_symbols, sizeof(*v->v));
+	v->probes = us_pool_array(&v->pool, tree->n_symbols, sizeof(*v->probes));
+	v->choices = us_pool_array(&v->pool, tree->n_choices, sizeof(*v->choices));
+	if (!v->v || !v->probes || !v->choices)
+		return us_err_nomem();
+	for (size_t i = 0; i < tree->n_symbols; i++)
+		v->probes[i] = US_KY;
+	*ret = us_steal(&v);
+	return NULL;
+}
+
+void us_kvalues_free(struct us_kvalues *values)
+{
+	if (!values)
+		return;
+	us_pool_deinit(&values->pool);
+	free(values);
+}
+
+bool us_kvalues_wish(struct us_kvalues *values, const struct us_ksym *sym, const char *text)
+{
+	struct us_kvalue *value = &values->v[sym->index];
+
+	if (sym->constant || sym->probe || !us_kcalc_valid(sym, text))
+		return false;
+	value->user = true;
+	if (us_kcalc_is_tri(sym)) {
+		value->wished = *text == 'y' ? US_KY : *text == 'm' ? US_KM : US_KN;
+		value->wish = us_ktri_text(value->wished);
+	} else {
+		value->wish = text;
+	}
+	return true;
+}
+
+/* The lines of a .config; what the tree has not, or of another type, is passed over as conf does. */
+static struct us_err *take_wishes(struct us_kvalues *v, const struct us_kconfig *wishes)
+{
+	for (size_t i = 0; i < v->tree->n_symbols; i++) {
+		const struct us_ksym *sym = v->tree->symbols[i];
+		size_t line = sym->n_defs ? us_kconfig_line(wishes, sym->name) : 0;
+		const char *text;
+
+		if (!line)
+			continue;
+		text = us_kconfig_value(wishes, sym->name);
+		if (!text)
+			text = us_kcalc_is_tri(sym) ? "n" : NULL;
+		else if (!us_kcalc_is_tri(sym)) {
+			text = us_pool_strdup(&v->pool, text);
+			if (!text)
+				return us_err_nomem();
+		}
+		if (text && us_kvalues_wish(v, sym, text))
+			v->v[sym->index].order = line;
+	}
+	return NULL;
+}
+
+static bool has_prompt(const struct us_ksym *sym)
+{
+	for (size_t i = 0; i < sym->n_defs; i++) {
+		if (sym->defs[i]->prompt)
+			return true;
+	}
+	return false;
+}
+
+/* What allnoconfig and its like answer where no wish is. Since 6.11 a choice's members are not
+ * asked. */
+static void answer_all(struct us_kvalues *v, enum us_kstart start)
+{
+	static const char *const answers[] = {
+		[US_KSTART_NO] = "n", [US_KSTART_YES] = "y", [US_KSTART_MODULES] = "m"
+	};
+	bool members = us_kcalc_old_choices(v->tree);
+
+	for (size_t i = 0; i < v->tree->n_symbols; i++) {
+		const struct us_ksym *sym = v->tree->symbols[i];
+		struct us_kvalue *value = &v->v[i];
+		const char *answer = answers[start];
+
+		if (value->user || !us_kcalc_is_tri(sym) || !has_prompt(sym) ||
+		    (sym->choice && !members))
+			continue;
+		if (start == US_KSTART_NO && sym->allnoconfig_y)
+			answer = "y";
+		value->user = true;
+		value->wish = answer;
+		value->wished = *answer == 'y' ? US_KY : *answer == 'm' ? US_KM : US_KN;
+	}
+}
+
+static void reset(struct us_kvalues *v)
+{
+	for (size_t i = 0; i < v->tree->n_symbols; i++) {
+		struct us_kvalue *value = &v->v[i];
+
+		*value = (struct us_kvalue){ .user = value->user,
+					     .wish = value->wish,
+					     .wished = value->wished,
+					     .order = value->order };
+	}
+	for (size_t i = 0; i < v->tree->n_choices; i++) {
+		const struct us_kchoice *choice = v->tree->choices[i];
+		enum us_ktri wished = v->all_choices;
+
+		for (size_t k = 0; k < choice->n_members; k++) {
+			const struct us_kvalue *value = &v->v[choice->members[k]->index];
+
+			if (value->user && value->order)
+				wished = us_ktri_or(wished, value->wished);
+		}
+		v->choices[i] = (struct us_kchosen){ .wished = wished };
+	}
+	v->modules = US_KN;
+	v->too_deep = NULL;
+}
+
+struct us_err *us_kvalues_compute(struct us_kvalues *values)
+{
+	const struct us_ktree *tree = values->tree;
+
+	reset(values);
+	if (tree->modules)
+		us_kcalc(values, tree->modules);
+	for (size_t i = 0; i < tree->n_symbols; i++)
+		us_kcalc(values, tree->symbols[i]);
+	for (size_t i = 0; i < tree->n_choices; i++)
+		us_kcalc_choice(values, tree->choices[i]);
+	if (values->too_deep)
+		return us_err_new(
+			US_ERR_UNSUPPORTED,
+			"too many symbols depend on one another in a row, up to %s (%s:%u)",
+			values->too_deep->name, values->too_deep->defs[0]->at.file,
+			values->too_deep->defs[0]->at.line);
+	return NULL;
+}
+
+/*
+ * Until 6.10 reading a .config forgets a number beyond its range; what was computed from it until
+ * then stays.
+ */
+static void forget_out_of_range(struct us_kvalues *v)
+{
+	for (size_t i = 0; i < v->tree->n_symbols; i++) {
+		const struct us_ksym *sym = v->tree->symbols[i];
+		struct us_kvalue *value = &v->v[i];
+
+		if (!value->user || us_kcalc_is_tri(sym) || us_kcalc_in_range(v, sym, value->wish))
+			continue;
+		value->user = false;
+		value->state = US_KSTATE_NONE;
+		us_kcalc(v, sym);
+	}
+}
+
+struct us_err *us_ktree_evaluate(const struct us_ktree *tree, enum us_kstart start,
+				 const struct us_kconfig *wishes, struct us_kvalues **ret)
+{
+	_us_kvalues_free_ struct us_kvalues *v = NULL;
+
+	US_TRY(us_kvalues_new(tree, &v));
+	if (wishes)
+		US_TRY(take_wishes(v, wishes));
+	if (start != US_KSTART_DEFAULTS)
+		answer_all(v, start);
+	if (!wishes)
+		v->all_choices = start == US_KSTART_YES       ? US_KY
+				 : start == US_KSTART_MODULES ? US_KM
+							      : US_KN;
+	US_TRY(us_kvalues_compute(v));
+	if (wishes && start == US_KSTART_DEFAULTS && us_kcalc_old_choices(tree))
+		forget_out_of_range(v);
+	*ret = us_steal(&v);
+	return NULL;
+}
+
+const char *us_kvalues_text(const struct us_kvalues *values, const struct us_ksym *sym)
+{
+	return values->v[sym->index].text;
+}
