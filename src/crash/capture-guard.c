@@ -16,8 +16,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define TICK_MS     100
-#define DYING_TICKS 5 /* after SIGKILL */
+#define TICK_MS  100
+#define DYING_NS UINT64_C(500000000) /* after its answer, or SIGKILL */
+#define LOOK_NS  50000               /* at first; then ever longer */
 
 struct answer {
 	int32_t failed, code, os_errno;
@@ -80,16 +81,16 @@ static bool wait_for(struct us_capture *c, int fd, uint64_t deadline_ns)
 	}
 }
 
+/* It goes within microseconds after its answer, so it is looked for at once and then ever less. */
 static bool is_gone(pid_t pid, int *ret_status)
 {
-	const struct timespec tick = { .tv_nsec = TICK_MS * 1000000L };
-
-	for (int i = 0; i < DYING_TICKS; i++) {
+	for (uint64_t waited = 0, ns = LOOK_NS; waited < DYING_NS; waited += ns, ns += ns / 2) {
+		const struct timespec pause = { .tv_nsec = (long)ns };
 		pid_t got = waitpid(pid, ret_status, WNOHANG);
 
 		if (got == pid || (got < 0 && errno == ECHILD))
 			return true;
-		nanosleep(&tick, NULL);
+		nanosleep(&pause, NULL);
 	}
 	return false;
 }
