@@ -297,6 +297,7 @@ static const char *const own_words[] = {
 	"rootflags",
 	"swiotlb",
 	"kfence.sample_interval",
+	"cryptomgr.notests",
 	"ata_piix.prefer_ms_hyperv",
 	"root",
 	"ro",

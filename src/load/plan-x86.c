@@ -222,8 +222,12 @@ static struct us_err *place_elf(struct us_build *b, struct us_bytes vmlinux, str
 	for (size_t i = 0; i < n; i++) {
 		struct us_range at = { loads[i].phys.start - span.start + dest.start,
 				       loads[i].phys.size };
+		struct us_bytes bytes = loads[i].bytes;
 
-		US_TRY(add(b, US_SEG_KERNEL, loads[i].bytes, at, true, why));
+		/* .bss is in the file where a section follows it: 20 MiB in Debian's kernels, which
+		 * the running kernel clears faster than it copies, and which no digest has to cover */
+		bytes.n = us_bytes_trimmed(bytes);
+		US_TRY(add(b, US_SEG_KERNEL, bytes, at, true, why));
 	}
 	parts->entry = entry - span.start + dest.start;
 	return NULL;

@@ -640,14 +640,17 @@ static void test_vmlinux_runs_where_linked_or_moved_whole(void **state)
 	assert_int_equal(s[0].dest.start, 0x1000000);
 	assert_int_equal(s[1].dest.start, 0x1200000);
 	assert_int_equal(s[1].dest.size, PAGES(3));
+	assert_int_equal(s[1].bytes.n, 0); /* the rest of a segment is zero by itself */
 	end(&m);
 	begin(&m, US_GIB);
 	make_elf(m.file);
 	m.wanted.purpose = US_CRASH;
 	made_crash(&m.host, 0x10000000, 64 * US_MIB);
+	m.file[8192 + 41] = 1;
 	assert_null(plan(&m));
 	assert_sound(&m);
 	s = made_find(m.plan, US_SEG_KERNEL);
+	assert_int_equal(s[1].bytes.n, 42);
 	assert_int_equal(s[0].dest.start % (2 * US_MIB), 0);
 	assert_int_equal(s[1].dest.start - s[0].dest.start, 0x200000);
 	assert_int_equal(
