@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keys of encrypted volumes for the capture kernel: each key's name is put below crash_dm_crypt_keys
- * in configfs; kexec_file_load then copies the keys themselves out of the kernel's keyrings
- * (Documentation/admin-guide/kdump/kdump.rst: dm-crypt; Linux 6.16 kernel/crash_dump_dm_crypt.c). No
- * key passes through here. That a key is in no keyring is the system call's error.
+ * Keys of encrypted volumes for the capture kernel: each key's name is put below
+ * crash_dm_crypt_keys in configfs; kexec_file_load then copies the keys themselves out of the
+ * kernel's keyrings (Documentation/admin-guide/kdump/kdump.rst: dm-crypt; Linux 6.16
+ * kernel/crash_dump_dm_crypt.c). No key passes through here. That a key is in no keyring is the
+ * system call's error, so that names of volumes that are no target any more have to go.
  */
 #include "crash/arm-int.h"
 
 #include "base/cleanup.h"
 #include "base/text.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define CONFIGFS "/sys/kernel/config"
@@ -61,8 +64,35 @@ static struct us_err *hand_over(struct us_host *host, const struct us_recipe_dev
 	return number ? us_err_os(number, "naming the key of %s: %s", device->name, file) : NULL;
 }
 
+static bool is_wanted(const struct us_walk_result *walk, const char *name)
+{
+	for (size_t i = 0; walk && i < walk->n_devices; i++)
+		if (walk->devices[i].needs_keys && !strcmp(walk->devices[i].name, name))
+			return true;
+	return false;
+}
+
+/* Each key is a folder there; beside them stand files of the kernel's own. */
+static struct us_err *drop_others(struct us_host *host, const struct us_walk_result *walk)
+{
+	int fd = openat(host->root_fd, KEYS + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_us_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		_us_free_ char *folder = NULL;
+
+		if (*e->d_name == '.' || e->d_type != DT_DIR || is_wanted(walk, e->d_name))
+			continue;
+		US_TRY(us_text_format(&folder, KEYS "/%s", e->d_name));
+		US_TRY(run(host, (const char *const[]){ "rmdir", folder, NULL }));
+	}
+	return NULL;
+}
+
 struct us_err *us_crash_hand_keys(struct us_host *host, const struct us_walk_result *walk)
 {
+	US_TRY(drop_others(host, walk));
 	if (!us_crash_needs_keys(walk))
 		return NULL;
 	/* fails where it is mounted already */
