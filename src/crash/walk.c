@@ -216,6 +216,30 @@ static struct us_err *note_if(struct us_walk *walk, struct us_err *err, const ch
 	return notes[(*n)++] ? NULL : us_err_nomem();
 }
 
+/* A driver that named no device of its own: those of the watchdog drivers that are loaded. */
+static struct us_err *watchdog_modules(struct us_walk *walk)
+{
+	const char *dir = us_pool_format(walk->pool, "lib/modules/%s/kernel/drivers/watchdog",
+					 walk->host->release.v);
+	const char *const *files;
+
+	if (!dir)
+		return us_err_nomem();
+	US_TRY(us_walk_list(walk, dir, &files));
+	for (; *files; files++) {
+		char *name = us_pool_strndup(walk->pool, *files, strcspn(*files, "."));
+
+		if (!name)
+			return us_err_nomem();
+		for (char *p = name; *p; p++) /* as /sys/module writes it */
+			if (*p == '-')
+				*p = '_';
+		if (us_walk_exists(walk, "sys/module/%s", name))
+			US_TRY(us_walk_want(walk, name, NULL, true, "the watchdog"));
+	}
+	return NULL;
+}
+
 /* The driver of the watchdog that runs now: the capture kernel has to feed it, too. */
 static struct us_err *walk_watchdog(struct us_walk *walk)
 {
@@ -227,6 +251,8 @@ static struct us_err *walk_watchdog(struct us_walk *walk)
 	if (!strcmp(name, "watchdog"))
 		name = "watchdog0";
 	const char *sys = us_walk_link(walk, "sys/class/watchdog/%s", name);
+	if (sys && !strncmp(sys, "sys/devices/virtual/", 20))
+		return watchdog_modules(walk);
 	return sys ? us_walk_bus(walk, sys) : NULL;
 }
 
