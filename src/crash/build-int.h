@@ -95,6 +95,8 @@ struct us_manifest_facts { /* what is compared beside files */
 	const struct us_host *host;
 	const char *capture_release, *modules_dir;
 };
+/* A path as the machine itself names it, wherever its root lies: what stands in a manifest. */
+const char *us_manifest_path(const struct us_host *host, const char *path);
 /* SHA-256 in hex, of 65 bytes with its NUL. */
 struct us_err *us_manifest_hash(struct us_bytes bytes, char ret[65]) us_must_check;
 struct us_err *us_manifest_write(const struct us_manifest_facts *facts,

@@ -153,7 +153,7 @@ static struct us_err *file_note(struct build *b, const char *path, const char *s
 	US_TRY(us_manifest_hash(bytes, hash));
 	struct us_capture_file f = {
 		.path = us_pool_strdup(b->pool, path),
-		.source = source ? us_pool_strdup(b->pool, source) : NULL,
+		.source = source ? us_pool_strdup(b->pool, us_manifest_path(b->host, source)) : NULL,
 		.hash = us_pool_strdup(b->pool, hash),
 		.bytes = bytes.n,
 	};
@@ -538,7 +538,7 @@ static struct us_err *put_recipe(struct build *b)
 		.config = b->config,
 		.host = b->host,
 		.capture_release = b->kernel->release ? b->kernel->release : "",
-		.modules_dir = b->modules_dir,
+		.modules_dir = us_manifest_path(b->host, b->modules_dir),
 	};
 	_us_free_ char *text = NULL;
 

@@ -314,11 +314,27 @@ static struct us_err *change_add(struct changes *changes, const char *fmt, ...)
 	return changes->all[changes->n++] ? NULL : us_err_nomem();
 }
 
-static struct us_err *file_compare(const struct line *line, struct changes *changes)
+const char *us_manifest_path(const struct us_host *host, const char *path)
+{
+	size_t n = strlen(host->root);
+
+	while (n && host->root[n - 1] == '/')
+		n--;
+	return !strncmp(path, host->root, n) && path[n] == '/' ? path + n : path;
+}
+
+/* A file of the machine; what is not below a recorded machine's root (our own program) is here. */
+static struct us_err *file_compare(const struct us_host *host, const struct line *line,
+				   struct changes *changes)
 {
 	_us_blob_deinit_ struct us_blob file = { 0 };
+	const char *there = us_pool_format(changes->pool, "%s%s", host->root, line->name);
 	char hash[65];
-	_us_err_free_ struct us_err *err = us_file_map(line->name, &file);
+
+	if (!there)
+		return us_err_nomem();
+	_us_err_free_ struct us_err *err =
+		us_file_map(access(there, F_OK) ? line->name : there, &file);
 
 	if (err && err->code == US_ERR_NOT_FOUND)
 		return change_add(changes, "%s is gone", line->name);
@@ -351,8 +367,8 @@ static bool waits_for_network(const struct line *line)
 	return true;
 }
 
-static struct us_err *compare(const struct lines *then, const struct lines *now, bool early,
-			      struct changes *changes)
+static struct us_err *compare(const struct us_host *host, const struct lines *then,
+			      const struct lines *now, bool early, struct changes *changes)
 {
 	for (size_t i = 0; i < then->n; i++) {
 		const struct line *old = &then->all[i], *line = find(now, old);
@@ -360,7 +376,7 @@ static struct us_err *compare(const struct lines *then, const struct lines *now,
 		if (early && waits_for_network(old))
 			continue;
 		if (!strcmp(old->kind, "file")) {
-			US_TRY(file_compare(old, changes));
+			US_TRY(file_compare(host, old, changes));
 			continue;
 		}
 		if (!line)
@@ -420,7 +436,7 @@ struct us_err *us_manifest_stale_with(const struct us_host *host,
 	};
 	struct us_err *err = facts_lines(&facts, &now);
 	if (!err)
-		err = compare(&then, &now, early, &changes);
+		err = compare(host, &then, &now, early, &changes);
 	us_walk_result_free(walk);
 	if (err)
 		return err;
