@@ -430,6 +430,21 @@ static struct us_err *try_targets(struct arm *arm)
 	return NULL;
 }
 
+/* The walk took it for marked, and its mark is an empty one. */
+static bool is_unmarked(const struct us_walk_result *walk, size_t target)
+{
+	static const uint8_t none[16];
+
+	for (size_t i = 0; walk->targets[target].device && i < walk->n_devices; i++) {
+		const struct us_recipe_device *d = &walk->devices[i];
+
+		if (!strcmp(d->name, walk->targets[target].device))
+			return d->n_marks && d->marks[0].bytes.n >= 32 &&
+			       !memcmp(d->marks[0].bytes.p + 16, none, sizeof(none));
+	}
+	return false;
+}
+
 /* What the trial and the walk found together: one that holds is enough. */
 static struct us_err *judge_targets(struct arm *arm)
 {
@@ -442,6 +457,12 @@ static struct us_err *judge_targets(struct arm *arm)
 			problems[i] = a->walk->problems[i];
 			US_TRY(us_texts_add(&arm->warnings, "%s cannot be used: %s",
 					    text_of(&a->config->targets[i]), problems[i]));
+		} else if (a->walk && a->config->targets[i].kind == US_TARGET_RAW &&
+			   is_unmarked(a->walk, i)) {
+			US_TRY(us_texts_add(&arm->warnings,
+					    "%s does not carry our mark yet: arming writes it into "
+					    "its last 4 KiB",
+					    text_of(&a->config->targets[i])));
 		}
 		bad += problems[i] != NULL;
 	}
@@ -495,6 +516,7 @@ static struct us_err *prepare(struct arm *arm)
 	a->blocks = a->warnings = none;
 	a->predicted_bytes = UINT64_MAX;
 	US_TRY(us_crash_config_read(arm->host->root_fd, arm->wish->config_path, &a->config));
+	a->config->only_judged = arm->wish->dry_run;
 	us_err_free(us_crash_predict(arm->host, a->config->level, &a->predicted_bytes));
 	/* a configuration by another name is not the one that was armed */
 	if (arm->wish->early && !arm->wish->config_path)

@@ -24,6 +24,7 @@
 struct us_crash_config {
 	struct us_pool pool;
 	const char *path;                     /* it was read from; NULL: defaults */
+	bool only_judged; /* a raw target that the probe would mark counts as marked */
 	const struct us_target_spec *targets; /* default: the directory /var/crash */
 	size_t n_targets;
 	const char *kernel;         /* "running" (default), or a path: the capture kernel */

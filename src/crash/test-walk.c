@@ -345,6 +345,15 @@ static void md_has_its_members_that_are_in_sync(void **state)
 	assert_string_equal(wanted(m), "md-mod md-raid1 virtio_pci virtio_blk ext4 ");
 }
 
+static const struct us_walk_result *again(struct machine *m)
+{
+	const struct us_walk_sources sources = { dm_table, addresses, resolve, lvm_text, m };
+
+	us_walk_result_free(m->walk);
+	no_error(us_walk_with(&m->host, m->config, &sources, &m->walk));
+	return m->walk;
+}
+
 static void raw_partition_needs_our_mark(void **state)
 {
 	struct machine *m = *state;
@@ -353,6 +362,10 @@ static void raw_partition_needs_our_mark(void **state)
 	put_bytes(m, "dev/vda1", 2048000 * 512ull - 1, "", 1);
 	assert_non_null(strstr(walk(m, "target = raw:/dev/vda1\n")->problems[0],
 			       "no mark of understudy on it yet"));
+	m->config->only_judged = true;
+	assert_null(again(m)->problems[0]);
+	put_ext4(m, "dev/vda1");
+	assert_non_null(strstr(again(m)->problems[0], "an ext2, ext3 or ext4 file system"));
 	us_walk_result_free(m->walk);
 	us_crash_config_free(m->config);
 	put_bytes(m, "dev/vda1", 2048000 * 512ull - 4096, "UNDERSTUDY-RAW\0\0uuid", 20);
@@ -475,6 +488,28 @@ static void no_way_to_a_webhook_is_a_note(void **state)
 	assert_null(w->notes[1]);
 }
 
+/* i6300esb names no device in sysfs. */
+static void a_watchdog_without_a_device_is_known_by_its_module(void **state)
+{
+	struct machine *m = *state;
+
+	put(m, "proc/self/mountinfo", "21 1 254:1 / / rw - ext4 /dev/vda1 rw\n");
+	put_virtio(m);
+	put_ext4(m, "dev/vda1");
+	m->host.release.v = "6.1";
+	put_link(m, "sys/class/watchdog/watchdog0", "../../devices/virtual/watchdog/watchdog0");
+	put(m, "lib/modules/6.1/kernel/drivers/watchdog/i6300-esb.ko.xz", "");
+	put(m, "lib/modules/6.1/kernel/drivers/watchdog/softdog.ko", "");
+	put(m, "sys/module/i6300_esb/refcnt", "1\n");
+	walk(m, "target = /c\n");
+	assert_non_null(strstr(wanted(m), "i6300_esb "));
+	assert_null(strstr(wanted(m), "softdog"));
+	us_crash_config_free(m->config);
+	us_walk_result_free(m->walk);
+	walk(m, "target = /c\nwatchdog = no\n");
+	assert_null(strstr(wanted(m), "i6300_esb"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -500,6 +535,7 @@ int main(void)
 		TEST(only_plain_cards_are_taken),
 		TEST(bond_and_bridge_with_one_card_are_that_card),
 		TEST(no_way_to_a_webhook_is_a_note),
+		TEST(a_watchdog_without_a_device_is_known_by_its_module),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

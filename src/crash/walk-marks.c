@@ -146,9 +146,15 @@ static struct us_err *marks_of_raw(struct us_walk *walk, int fd, struct us_recip
 	if (device->bytes < 8192)
 		return us_err_new(US_ERR_NO_ROOM, "the partition is too small");
 	US_TRY(read_at(fd, device->bytes - 4096, mark, sizeof(mark)));
-	if (memcmp(mark, ours, sizeof(ours)) != 0)
-		return us_err_new(US_ERR_NOT_FOUND, "no %s on it yet: a probe writes it",
-				  use_names[US_MARK_RAW]);
+	if (memcmp(mark, ours, sizeof(ours)) != 0) {
+		if (!walk->config->only_judged)
+			return us_err_new(US_ERR_NOT_FOUND, "no %s on it yet: a probe writes it",
+					  use_names[US_MARK_RAW]);
+		if (!walk->config->targets[walk->target].force)
+			US_TRY(us_target_raw_check(fd, "it"));
+		memset(mark, 0, sizeof(mark));
+		memcpy(mark, ours, sizeof(ours));
+	}
 	return mark_add(walk, device, device->bytes - 4096, mark, sizeof(mark));
 }
 

@@ -466,19 +466,19 @@ static const struct {
 };
 
 /* NULL if nothing that is known stands there. */
-static struct us_err *somebody_elses(const struct us_target *t, const struct raw *r)
+static struct us_err *somebody_elses(const struct us_target *t, int fd)
 {
 	uint8_t got[16];
 
 	for (size_t i = 0; i < us_array_size(known); i++) {
-		US_TRY(read_at(t, r->fd, known[i].at, got, known[i].n));
+		US_TRY(read_at(t, fd, known[i].at, got, known[i].n));
 		if (!memcmp(got, known[i].magic, known[i].n))
 			return us_err_new(US_ERR_REFUSED,
 					  "%s holds %s: it would be overwritten (--force if that "
 					  "is what is wanted)",
 					  t->spec.path, known[i].what);
 	}
-	US_TRY(read_at(t, r->fd, 510, got, 2));
+	US_TRY(read_at(t, fd, 510, got, 2));
 	if (got[0] == 0x55 && got[1] == 0xaa)
 		return us_err_new(US_ERR_REFUSED,
 				  "%s holds a boot sector or a partition table: it would be "
@@ -499,7 +499,7 @@ static struct us_err *raw_prepare(struct us_target *t, struct us_pool *pool, con
 		return NULL;
 	}
 	if (!t->spec.force)
-		US_TRY(somebody_elses(t, r));
+		US_TRY(somebody_elses(t, r->fd));
 	memset(mark, 0, sizeof(mark));
 	memcpy(mark, mark_magic, sizeof(mark_magic));
 	if (getrandom(mark + at, 16, 0) != 16)
@@ -511,23 +511,11 @@ static struct us_err *raw_prepare(struct us_target *t, struct us_pool *pool, con
 	return NULL;
 }
 
-struct us_err *us_target_raw_mark(const char *device, uint8_t ret[US_RAW_MARK_BYTES],
-				  uint64_t *ret_at)
+struct us_err *us_target_raw_check(int fd, const char *name)
 {
-	_us_close_ int fd = open(device, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	struct us_target t = { .spec = { .text = device, .path = device } };
-	uint8_t mark[US_RAW_MARK_BYTES];
-	uint64_t bytes;
+	const struct us_target t = { .spec = { .text = name, .path = name } };
 
-	if (fd < 0)
-		return us_err_os(errno, "opening %s", device);
-	US_TRY(measure(fd, device, &bytes));
-	US_TRY(read_at(&t, fd, bytes - BLOCK, mark, sizeof(mark)));
-	if (memcmp(mark, mark_magic, sizeof(mark_magic)) || get64(mark + 32) != bytes)
-		return us_err_new(US_ERR_NOT_FOUND, "%s does not carry our mark yet", device);
-	memcpy(ret, mark, sizeof(mark));
-	*ret_at = bytes - BLOCK;
-	return NULL;
+	return somebody_elses(&t, fd);
 }
 
 const struct us_target_ops us_target_raw = {

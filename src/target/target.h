@@ -147,10 +147,8 @@ struct us_err *us_target_probe(struct us_target *target, size_t bytes, struct us
 	us_must_check;
 void us_probe_deinit(struct us_probe *probe);
 
-/* A raw partition's own mark: US_RAW_MARK_BYTES at *ret_at. The probe writes it; before that, and
- * where there is none, US_ERR_NOT_FOUND. */
-#define US_RAW_MARK_BYTES 64
-struct us_err *us_target_raw_mark(const char *device, uint8_t ret[US_RAW_MARK_BYTES],
-				  uint64_t *ret_at) us_must_check;
+/* May the probe write our mark on the raw partition (fd, of that name)? Nothing is written.
+ * US_ERR_REFUSED: something that is known stands there. */
+struct us_err *us_target_raw_check(int fd, const char *name) us_must_check;
 
 #endif

@@ -231,6 +231,36 @@ def test_what_is_not_armed_is_only_shrunk(run, machine):
     assert not r.acts and "not larger" in r.text
 
 
+def test_a_machine_is_the_same_wherever_its_root_lies(run, machine):
+    """A rehearsal of a machine elsewhere proves what is armed on it: nothing built has the root's path in it."""
+    root = machine()
+    armed = run("arm", "--json", host=root)
+    assert armed.status == 0, armed.text
+    loaded(root)
+    moved = root.rename(root.with_name("elsewhere"))
+    assert run("rehearse", "--live-parts", "--json", host=moved).status in (0, 1)
+    r = run("arm", host=moved)
+    assert r.status == 0 and not r.acts and "Already armed" in r.text, r.text
+    assert run("arm", "--dry-run", "--json", host=moved).json["set"] == armed.json["set"]
+    assert "stale" not in run("status", host=moved).text
+
+
+def unmarked(root, content=b""):
+    (root / "dev/vda1").write_bytes(content.ljust(1 << 18, b"\0"))
+    with open(root / "dev/vda1", "r+b") as f:
+        f.truncate(8386560 * 512)
+
+
+def test_a_dry_run_tells_that_a_raw_partition_will_be_marked(run, machine):
+    root = machine(config="target = raw:/dev/vda1\n")
+    unmarked(root)
+    r = run("arm", "--dry-run", host=root)
+    assert r.status == 0 and "raw:/dev/vda1 does not carry our mark yet: arming writes it into its last 4 KiB" in " ".join(r.text.split()), r.text
+    unmarked(root, b"XFSB")
+    r = run("arm", "--dry-run", host=root)
+    assert r.status == 1 and "an XFS file system" in r.text, r.text
+
+
 def test_a_refused_shrink_arms_again_all_the_same(run, machine):
     root = machine(loaded=1)
     r = run("size", "--apply", host=root, env={"UNDERSTUDY_ACT_FAIL": "write_file:16"})
