@@ -9,6 +9,7 @@
 
 #include "rehearse/rehearse.h"
 
+#include <signal.h>
 #include <sys/types.h>
 
 /* ---- the order that /init reads from /rehearsal, and what it answers on the second serial port:
@@ -51,6 +52,13 @@ struct us_err *us_trap_patch(struct us_bytes module, enum us_crash_kind kind, st
 	us_must_check;
 
 /* ---- vm.c ---- */
+/* Signals that end the program are held from here to there, so that what a rehearsal has made is
+ * removed; a machine that runs is ended by one, with an error. */
+struct us_held {
+	sigset_t before;
+};
+void us_held_begin(struct us_held *held);
+void us_held_end(struct us_held *held);
 struct us_vm_wish {
 	const char *qemu, *kernel, *initrd, *append, *dir;
 	const char *name; /* of its files in dir: NAME.console, NAME.answers, NAME.qemu */

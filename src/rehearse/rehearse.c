@@ -625,7 +625,9 @@ static struct us_err *with_stage(struct play *p)
 {
 	struct us_stage stage = { 0 };
 	struct us_err *err = us_stage_make(p->host, p->arming, p->pool, &stage);
+	struct us_held held;
 
+	us_held_begin(&held);
 	p->stage = &stage;
 	p->r->exact = stage.exact;
 	if (!err)
@@ -641,6 +643,7 @@ static struct us_err *with_stage(struct play *p)
 	else if (p->dir)
 		tidy_dir(p);
 	us_stage_deinit(&stage);
+	us_held_end(&held);
 	return err;
 }
 

@@ -241,8 +241,32 @@ static struct us_err *build_args(struct vm *vm)
 	return NULL;
 }
 
+static sigset_t ending(void)
+{
+	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < us_array_size(all); i++)
+		sigaddset(&set, all[i]);
+	return set;
+}
+
+void us_held_begin(struct us_held *held)
+{
+	const sigset_t set = ending();
+
+	sigprocmask(SIG_BLOCK, &set, &held->before);
+}
+
+void us_held_end(struct us_held *held)
+{
+	sigprocmask(SIG_SETMASK, &held->before, NULL);
+}
+
 static struct us_err *start(struct vm *vm)
 {
+	const sigset_t set = ending();
 	const char *log = us_pool_format(&vm->pool, "%s/%s.qemu", vm->wish->dir, vm->wish->name);
 	_us_close_ int in = -1, out = -1;
 	int fds[2];
@@ -262,6 +286,7 @@ static struct us_err *start(struct vm *vm)
 	if (!vm->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		signal(SIGPIPE, SIG_DFL);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
 		dup2(in, 0);
 		dup2(out, 1);
 		dup2(out, 2);
@@ -325,6 +350,7 @@ static struct us_err *press_button(struct vm *vm)
 static struct us_err *watch(struct vm *vm, struct us_vm_run *run)
 {
 	const struct timespec tick = { .tv_nsec = TICK_NS };
+	const sigset_t set = ending();
 	uint64_t begin = now_ms(), end = begin + vm->wish->timeout_s * UINT64_C(1000);
 	uint64_t silent = begin + vm->wish->silent_s * UINT64_C(1000);
 
@@ -342,7 +368,8 @@ static struct us_err *watch(struct vm *vm, struct us_vm_run *run)
 		run->stopped = vm->last_word_ms && now_ms() >= vm->last_word_ms + LINGER_MS;
 		if (run->timed_out || run->stopped)
 			return NULL;
-		nanosleep(&tick, NULL);
+		if (sigtimedwait(&set, NULL, &tick) > 0)
+			return us_err_os(EINTR, "the virtual machine was ended");
 	}
 	return NULL;
 }

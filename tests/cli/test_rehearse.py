@@ -30,6 +30,17 @@ def test_a_program_that_is_no_qemu_is_a_rehearsal_that_failed(run, machine, tmp_
     assert " 0 " in (root / "var/lib/understudy/rehearsals").read_text()
 
 
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_ended_in_the_middle_it_leaves_nothing_behind(run, machine, tmp_path, name):  # noqa: F811
+    """A machine that sends its starter the signal, and would run on."""
+    root, qemu = machine(), tmp_path / "qemu"
+    qemu.write_text(f"#!/bin/sh\nkill -{name} $PPID\nexec sleep 60\n")
+    qemu.chmod(0o755)
+    r = run("rehearse", "--qemu", qemu, host=root, env={"TMPDIR": str(tmp_path)})
+    assert r.status == 3 and "was ended" in r.text and r.seconds < 30, r.text
+    assert not list(tmp_path.glob("understudy-rehearse-*")) and not (root / "var/lib/understudy/rehearsals").exists()
+
+
 def test_the_result_need_not_be_noted(run, machine):  # noqa: F811
     root = machine()
     assert run("rehearse", "--no-note", "--qemu", "/bin/false", host=root).status == 1
