@@ -82,9 +82,23 @@ static void print_targets(struct us_out *out, const struct us_arming *a)
 			   us_text_size(a->predicted_bytes, size));
 }
 
+/* Of the set that was armed last nothing is unpacked or built again: rules that ask for what is
+ * inside have no answer, and had one when the set was made. */
+static void print_judgement(struct us_out *out, const struct us_arming *a)
+{
+	if (!a->saved || a->verdict->blocks || out->verbose) {
+		us_report_verdict(out, &a->c, a->verdict);
+		return;
+	}
+	us_out_para(out, 0, 0,
+		    "The set that was armed last is taken as it is: nothing that it was made from "
+		    "has changed. It was judged when it was made; what can change from one start to "
+		    "the next was judged again, and nothing forbids it.");
+}
+
 void us_arming_print(struct us_out *out, const struct us_arming *a, bool dry_run)
 {
-	us_report_verdict(out, &a->c, a->verdict);
+	print_judgement(out, a);
 	if (a->plan_problem)
 		fprintf(out->f, "There is no plan: %s.\n", a->plan_problem->text);
 	us_out_head(out, "Capture");

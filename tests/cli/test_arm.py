@@ -387,6 +387,7 @@ def test_the_last_crash_is_told_by_status_and_at_the_next_start(run, machine):
     run("arm", host=root)
     r = run("arm", "--early", host=root)
     assert "20260102-030405-6.12: saved 12 MiB (/var/crash)" in r.text, r.text
+    assert "taken as it is" in r.text and "may or may not" not in r.text, r.text
     r = run("status", host=root)
     assert "20260102-030405-6.12, before this start: saved 12 MiB" in r.text and "2 saved crashes" in r.text, r.text
     assert "Fatal exception" in r.text and valid(run("status", "--json", host=root).json)["last_crash"]["panic"] == "Fatal exception"
