@@ -25,10 +25,11 @@ INDEXES = ("modules.dep", "modules.dep.bin", "modules.alias", "modules.alias.bin
            "modules.order", "modules.devname")
 # What a scenario's machine may need, whoever asks for it: the capture image picks its own from these.
 DRIVERS = ("virtio_pci", "virtio_blk", "virtio_net", "ext4", "crc32c_generic")
-LVM_CONF = (b"activation { udev_sync=0 udev_rules=0 verify_udev_operations=0 }\n"
+LVM_CONF = (b"activation { udev_sync=0 udev_rules=0 verify_udev_operations=0 monitoring=0 }\n"
             b'devices { use_devicesfile=0 obtain_device_list_from_udev=0 external_device_info_source="none" }\n'
-            b"global { locking_type=0 }\n")
+            b'global { thin_check_executable="" }\n')
 SECONDS = 420
+NET_UP = "ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; route add default gw 10.0.2.2"
 
 
 def sbin(name):
@@ -78,6 +79,7 @@ class Disk:
     make: tuple = ()  # host command, the image's path is added
     image: pathlib.Path = None
     journal: pathlib.Path = None  # every write to it is kept there, in order (power_cut.py)
+    paths: int = 1  # controllers that lead to it, where how is scsi
 
     def create(self, folder):
         self.image = folder / f"{self.name}.img"
@@ -96,10 +98,16 @@ class Disk:
                      "-blockdev", f"blklogwrites,node-name={name},file={name}-raw,log={name}-log,log-super-update-interval=1"]
         device = {"virtio": f"virtio-blk-pci,drive={self.name},serial={self.name}",
                   "nvme": f"nvme,drive={self.name},serial={self.name}",
-                  "scsi": f"scsi-hd,drive={self.name},serial={self.name}",
-                  "ahci": f"ide-hd,drive={self.name},serial={self.name},bus=ide.0"}[self.how]
-        bus = ["-device", "virtio-scsi-pci"] if self.how == "scsi" else []
-        return [*drive, *bus, "-device", device]
+                  "ahci": f"ide-hd,drive={self.name},serial={self.name},bus=ide.0"}.get(self.how)
+        if self.how == "scsi":
+            return [w for n in range(self.paths) for w in self.scsi(n)]
+        return [*drive, "-device", device]
+
+    def scsi(self, number):
+        """A controller of its own, and the disk on it: the same one on each."""
+        name = f"{self.name}p{number}"
+        return ["-device", f"virtio-scsi-pci,id={name}c", "-blockdev", f"raw,node-name={name},file.driver=file,file.filename={self.image},file.locking=off",
+                "-device", f"scsi-hd,bus={name}c.0,drive={name},serial={self.name},share-rw=on"]
 
 
 @dataclass
@@ -115,21 +123,49 @@ class Layout:
     conf: str = "target = /var/crash\n"
     files: dict = field(default_factory=dict)
     net: bool = False
+    net_up: str = NET_UP
 
 
 def plain(fs="ext4", how="virtio", **more):
-    make = {"ext4": ("mke2fs", "-q", "-F", "-t", "ext4"), "xfs": ("mkfs.xfs", "-q", "-f"), "btrfs": ("mkfs.btrfs", "-q", "-f")}[fs]
+    make = {**{f"ext{n}": ("mke2fs", "-q", "-F", "-t", f"ext{n}") for n in (2, 3, 4)}, "xfs": ("mkfs.xfs", "-q", "-f"), "btrfs": ("mkfs.btrfs", "-q", "-f")}[fs]
     node = {"virtio": "/dev/vda", "nvme": "/dev/nvme0n1", "scsi": "/dev/sda", "ahci": "/dev/sda"}[how]
     drivers = {"virtio": ("virtio_blk",), "nvme": ("nvme",), "scsi": ("virtio_scsi", "sd_mod"), "ahci": ("ahci", "sd_mod")}[how]
-    return Layout([Disk("crash", how, make=make, **more)], f"mount -t {fs} {node} /var/crash", modules=(*drivers, fs))
+    # the one driver of all ext* has the name of the newest
+    return Layout([Disk("crash", how, make=make, **more)], f"mount -t {fs} {node} /var/crash", modules=(*drivers, "ext4" if fs[:3] == "ext" else fs))
 
 
-def lvm():
+def btrfs_subvolume():
+    layout = plain("btrfs")
+    layout.setup = "mkdir -p /top; mount -t btrfs /dev/vda /top && /usr/sbin/btrfs subvolume create /top/@crash; umount /top"
+    layout.mount = "mount -t btrfs -o subvol=/@crash /dev/vda /var/crash"
+    layout.programs = ("btrfs",)
+    return layout
+
+
+def raw():
+    return Layout([Disk("raw")], "", modules=("virtio_blk",), conf="target = raw:/dev/vda\n")
+
+
+def multipath():
+    """One disk behind two controllers, and the map that multipathd would make of it."""
+    make = ("/usr/sbin/dmsetup create --noudevsync --noudevrules --uuid mpath-crash mpatha --table "
+            "\"0 $(cat /sys/class/block/sda/size) multipath 0 0 1 1 round-robin 0 2 1 $(cat /sys/class/block/sda/dev) 1000 $(cat /sys/class/block/sdb/dev) 1000\"")
+    return Layout([Disk("crash", "scsi", make=("mke2fs", "-q", "-F", "-t", "ext4"), paths=2)],
+                  f"{make} && mount -t ext4 /dev/dm-0 /var/crash", programs=("dmsetup",),
+                  modules=("virtio_scsi", "sd_mod", "dm_mod", "dm_multipath", "dm_round_robin", "ext4"))
+
+
+LINEAR = "lvcreate -y -Wn -n dump -L 1500M vg0"
+STRIPED = "lvcreate -y -Wn -i 2 -n dump -L 1500M vg0"
+THIN = "lvcreate -y -Wn -Zn --type thin -L 1200M -V 1500M -n dump --thinpool pool vg0"
+
+
+def lvm(create=LINEAR):
     return Layout([Disk("pv0"), Disk("pv1")], "mount -t ext4 /dev/mapper/vg0-dump /var/crash",
-                  setup="/usr/sbin/lvm pvcreate --nolocking -ff -y /dev/vda /dev/vdb; /usr/sbin/lvm vgcreate --nolocking vg0 /dev/vda /dev/vdb; "
-                        "/usr/sbin/lvm lvcreate --nolocking -y -Wn -n dump -L 1500M vg0; /usr/sbin/mke2fs -q -F -t ext4 /dev/mapper/vg0-dump",
-                  assemble="/usr/sbin/lvm vgchange --nolocking -ay vg0", programs=("lvm", "mke2fs"),
-                  modules=("virtio_blk", "dm_mod", "ext4"), files={"/etc/lvm/lvm.conf": LVM_CONF, "/run/lvm/.x": b""})
+                  setup="/usr/sbin/lvm pvcreate -ff -y /dev/vda /dev/vdb; /usr/sbin/lvm vgcreate vg0 /dev/vda /dev/vdb; "
+                        f"/usr/sbin/lvm {create}; /usr/sbin/mke2fs -q -F -t ext4 /dev/mapper/vg0-dump",
+                  assemble="/usr/sbin/lvm vgchange -ay vg0", programs=("lvm", "mke2fs"),
+                  modules=("virtio_blk", "dm_mod", "dm_thin_pool", "ext4"), files={"/etc/lvm/lvm.conf": LVM_CONF, "/run/lvm/.x": b""})
 
 
 def md():
@@ -202,7 +238,7 @@ class Machine:
                             compress="zstd", **options)
 
     def bring_up(self, first):
-        net = "ifconfig lo 127.0.0.1 up; ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up; route add default gw 10.0.2.2" if self.layout.net else "true"
+        net = f"ifconfig lo 127.0.0.1 up; {self.layout.net_up}" if self.layout.net else "true"
         return [("net", net), ("setup", (self.layout.setup if first else self.layout.assemble) or "true", 180),
                 ("mount", self.layout.mount or "true")]
 
@@ -218,6 +254,7 @@ class Machine:
 
     def look(self, dump=None, steps=(), **more):
         """Boots again with the same disks: what `crashes` and `status` say; brings the newest dump to the host."""
+        more = {"cpus": 1} | more
         out = {"outputs": {"dump": dump}} if dump else {}
         r = self.boot([*self.bring_up(False), ("crashes", "understudy crashes --json", 60), ("status", "understudy status", 60),
                        *([("send", "send dump < $(ls -d /var/crash/*/dump | tail -1)", 120)] if dump else []), *steps], **out, **more)
