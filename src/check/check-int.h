@@ -82,4 +82,25 @@ const struct us_signature *us_handed_signature(const struct us_image *image);
 enum us_tri us_enforced(const struct us_host *host, struct us_origin *ret_from,
 			const char **ret_why);
 
+/* Does a row of the roles' tables hold for this kernel? */
+enum us_tri us_part_applies(const struct us_parts *parts, enum us_part_age age, unsigned int since,
+			    unsigned int until, unsigned int arch);
+/* As a us_want_fn. */
+enum us_tri us_part_value(struct us_parts *parts, const char *symbol, const char **ret);
+/* Is there a kexec_file_load for this architecture? Yes, too, if the architecture is not known. */
+bool us_part_arch_has_file(const struct us_arch *arch);
+/* Assignments, each once. */
+struct us_part_wishes {
+	struct us_pool *pool;
+	struct us_part_wish {
+		const char *symbol, *value;
+	} v[64];
+	size_t n;
+};
+/* The first alternative of want, assignment by assignment. */
+struct us_err *us_part_wish(struct us_part_wishes *wishes, const char *want) us_must_check;
+/* Is rule one whose want may be wished for? Options without a prompt are not, and neither is what
+ * is only feared to be so. */
+bool us_part_wishable(const struct us_part_finding *f);
+
 #endif

@@ -7,6 +7,7 @@
 #ifndef US_CHECK_CHECK_H
 #define US_CHECK_CHECK_H
 
+#include "check/roles.h"
 #include "host/host.h"
 #include "image/image.h"
 #include "load/load.h"

@@ -6,6 +6,7 @@
 #include "cmd/config-int.h"
 
 static const struct us_cmd *const words[] = {
+	&us_config_roles,
 	NULL,
 };
 

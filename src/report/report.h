@@ -71,6 +71,15 @@ json_object *us_json_error(const struct us_err *err);
 /* Print obj to f, pretty, and free it. NULL obj is reported as out of memory. */
 struct us_err *us_json_print(FILE *f, json_object *obj) us_must_check;
 
+/* The parts that a kernel can play; shown, asked: US_PART_BIT()s. tree: the fragment is a tree's. */
+void us_report_roles(struct us_out *out, const struct us_parts *parts, unsigned int shown);
+json_object *us_json_roles(const struct us_parts *parts, unsigned int shown, unsigned int asked,
+			   int status);
+void us_report_fragment(struct us_out *out, const struct us_parts *parts, unsigned int asked,
+			bool tree, const struct us_part_fragment *fragment);
+json_object *us_json_fragment(const struct us_parts *parts, unsigned int asked, const char *tree,
+			      const struct us_part_fragment *fragment, int status);
+
 /* The memory map with the plan in it: firmware ranges, reservation, each segment. SVG 1.1,
  * self-contained. */
 struct us_err *us_picture_plan(FILE *f, const struct us_host *host, const struct us_plan *plan)
@@ -165,7 +174,6 @@ void us_html_text(FILE *f, const char *s);
 /* A row of two cells: <tr><th>label<td>text. Nothing for a NULL or empty text. */
 void us_html_row(FILE *f, const char *label, const char *fmt, ...) us_printf(3, 4);
 void us_json_timeline(json_object *obj, const struct us_timeline *timeline);
-void us_json_add_str(json_object *list, const char *s);
 
 /* ---- a crash, told (crash-text.c: words only, it needs neither JSON nor a dump) ---- */
 struct us_crash_words {
