@@ -19,6 +19,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "understudy/conf"
+PROBES = CACHE / "probes"
 TOOLCHAIN = "scripts/dummy-tools/"  # as make's CROSS_COMPILE, from the top of the tree
 ARCHES = ("x86_64", "arm64", "arm", "s390", "powerpc", "riscv")
 TREES = ("6.1", "6.12")
@@ -88,19 +89,20 @@ def version(folder):
 
 
 def program(folder):
-    """The tree's own conf, built once for each text of its sources."""
+    """The tree's own conf, built once for each text of its sources. It asks each probe of the toolchain once (kept-popen.c)."""
     kconfig, include = folder / "scripts/kconfig", folder / "scripts/include"
     sources = sorted(p for d in (kconfig, include) if d.exists() for p in d.glob("*.[chly]"))
     key = hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:12]
-    conf = CACHE / f"{version(folder)}-{key}" / "conf"
+    conf = CACHE / f"{version(folder)}-{key}" / "conf-kept"
     with alone(conf):
         if not conf.exists():
             with tempfile.TemporaryDirectory() as work:
                 subprocess.run(["bison", "-o", f"{work}/parser.tab.c", f"--defines={work}/parser.tab.h", "-t", "-l", kconfig / "parser.y"], check=True)
                 subprocess.run(["flex", "-o", f"{work}/lexer.lex.c", "-L", kconfig / "lexer.l"], check=True)
                 parts = [kconfig / f"{name}.c" for name in ("conf", "confdata", "expr", "menu", "preprocess", "symbol", "util")]
-                subprocess.run(["gcc", "-O2", "-w", f"-I{kconfig}", f"-I{include}", f"-I{work}", "-o", f"{conf}.new", *parts,
-                                f"{work}/parser.tab.c", f"{work}/lexer.lex.c"], check=True)
+                subprocess.run(["gcc", "-O2", "-w", "-Dpopen=kept_popen", "-Dpclose=kept_pclose", f"-I{kconfig}", f"-I{include}", f"-I{work}",
+                                "-c", *parts, f"{work}/parser.tab.c", f"{work}/lexer.lex.c"], cwd=work, check=True)
+                subprocess.run(["gcc", "-O2", "-w", "-o", f"{conf}.new", *sorted(Path(work).glob("*.o")), TOP / "tests/kconfig/kept-popen.c"], check=True)
             os.rename(f"{conf}.new", conf)
     return conf
 
@@ -112,7 +114,7 @@ def environment(folder, arch, toolchain=TOOLCHAIN):
     env = {k: os.environ[k] for k in ("PATH", "HOME", "TMPDIR") if k in os.environ}
     env |= tools | {
         "ARCH": arch, "SRCARCH": SRCARCH.get(arch, arch), "srctree": str(folder), "CC": prefix + "gcc", "HOSTCC": "gcc", "CROSS_COMPILE": prefix,
-        "CONFIG_SHELL": "/bin/sh", "KERNELVERSION": version(folder), "RUSTC": "rustc", "BINDGEN": "bindgen", "PAHOLE": "pahole", "LC_ALL": "C"}
+        "CONFIG_SHELL": "/bin/sh", "KERNELVERSION": version(folder), "KEPT_PROBES": str(PROBES), "RUSTC": "rustc", "BINDGEN": "bindgen", "PAHOLE": "pahole", "LC_ALL": "C"}
     if arch == "um":
         env |= {"SUBARCH": "x86_64", "HEADER_ARCH": "x86"}
 
@@ -131,6 +133,7 @@ def run(folder, arch, mode, config=None, allconfig=None, settings=None):
     """conf --MODE: the .config that it writes. config: the text of the .config before; allconfig: of KCONFIG_ALLCONFIG."""
     what = repr((mode, config, allconfig, sorted((settings or {}).items()), arch))
     conf = program(folder)
+    PROBES.mkdir(exist_ok=True)
     kept = None
     if folder.parent == CACHE / "trees":
         key = hashlib.sha256(f"{folder.name} {conf.parent.name} {what}".encode()).hexdigest()[:24]
