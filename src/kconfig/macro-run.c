@@ -107,6 +107,12 @@ struct us_err *us_kmacro_run_open(struct us_kmacro *m, const char *directory, co
 	if (!mkdtemp(path))
 		return us_err_os(errno, "making %s", path);
 	m->run_in = path;
+	/* a path from the top of the tree, as make takes it there */
+	if (strchr(prefix, '/') && *prefix != '/') {
+		prefix = us_pool_format(&m->pool, "%s/%s", srctree, prefix);
+		if (!prefix)
+			return us_err_nomem();
+	}
 	US_TRY(set(m, "srctree", us_pool_strdup(&m->pool, srctree)));
 	US_TRY(set(m, "objtree", "."));
 	US_TRY(set(m, "CROSS_COMPILE", prefix));

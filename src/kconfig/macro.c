@@ -184,6 +184,7 @@ struct us_err *us_kmacro_assign(struct us_kmacro *m, const char *name, size_t n,
 		v = us_pool_alloc(&m->pool, sizeof(*v));
 		if (!v || !(v->name = us_pool_strndup(&m->pool, name, n)))
 			return us_err_nomem();
+		v->value = "";
 		US_TRY(us_kmap_put(&m->variables, v->name, n, v));
 	}
 	if (!append)
@@ -447,8 +448,8 @@ static struct us_err *set_unknown(struct us_kmacro *m, const char *name)
 }
 
 struct us_err *us_kmacro_open(struct us_kmacro *m, struct us_ktree *tree,
-			      const struct us_ksource *source, const struct us_kmakefile *makefile,
-			      const char *srcarch, const char *toolchain)
+			      const struct us_ksource *source, const char *srcarch,
+			      const char *toolchain)
 {
 	const char *directory = us_ksource_directory(source);
 	bool um = !strcmp(srcarch, "um");
@@ -460,7 +461,7 @@ struct us_err *us_kmacro_open(struct us_kmacro *m, struct us_ktree *tree,
 				  "a toolchain needs the tree as a directory, not an archive");
 	US_TRY(set(m, "ARCH", tree->arch));
 	US_TRY(set(m, "SRCARCH", srcarch));
-	US_TRY(set(m, "KERNELVERSION", makefile->version));
+	US_TRY(set(m, "KERNELVERSION", tree->version));
 	/* um is built for the machine that builds it; x86 is the one that every tree has */
 	US_TRY(set(m, "SUBARCH", um ? "x86_64" : tree->arch));
 	if (um)

@@ -42,6 +42,8 @@ static inline void us_kvec_deinit(struct us_kvec *vec)
 	*vec = (struct us_kvec){ 0 };
 }
 
+struct us_ksource;
+
 /* us_ktree.index: three spaces of names, since FOO, "FOO" and $(FOO) are different things. */
 struct us_kindex {
 	struct us_kmap plain, constant, probe;
@@ -55,10 +57,12 @@ struct us_err *us_ktree_word(struct us_ktree *tree, const char *name, size_t n, 
 struct us_err *us_ktree_probe(struct us_ktree *tree, const char *text, struct us_ksym **ret)
 	us_must_check;
 struct us_err *us_ktree_new(const char *arch, struct us_ktree **ret) us_must_check;
+/* As us_ktree_open(); source is taken over, whatever comes out. */
+struct us_err *us_ktree_read(struct us_ksource *source, const struct us_ktree_options *options,
+			     struct us_ktree **ret) us_must_check;
 
 /* ---- source.c: the files of a tree ---- */
 
-struct us_ksource;
 struct us_err *us_ksource_open(const char *path, struct us_progress *progress,
 			       struct us_ksource **ret) us_must_check;
 void us_ksource_free(struct us_ksource *source);
@@ -67,6 +71,13 @@ static inline void us_ksource_freep(struct us_ksource **source)
 	us_ksource_free(*source);
 }
 #define _us_ksource_free_ __attribute__((cleanup(us_ksource_freep)))
+/* A tree in memory, for tests: names and texts are borrowed. */
+struct us_kfile_text {
+	const char *name;
+	struct us_bytes text;
+};
+struct us_err *us_ksource_of(const struct us_kfile_text *files, size_t n, struct us_ksource **ret)
+	us_must_check;
 /* A file of the tree; the bytes live as long as source. US_ERR_NOT_FOUND. */
 struct us_err *us_ksource_read(struct us_ksource *source, const char *file, struct us_bytes *ret)
 	us_must_check;
@@ -104,8 +115,8 @@ struct us_kmacro {
 	size_t spent; /* bytes of all expansions */
 };
 struct us_err *us_kmacro_open(struct us_kmacro *m, struct us_ktree *tree,
-			      const struct us_ksource *source, const struct us_kmakefile *makefile,
-			      const char *srcarch, const char *toolchain) us_must_check;
+			      const struct us_ksource *source, const char *srcarch,
+			      const char *toolchain) us_must_check;
 void us_kmacro_deinit(struct us_kmacro *m);
 /*
  * Expand what follows a '$' at *at, of a text that ends at end; *at is moved behind it. In free

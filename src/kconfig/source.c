@@ -183,6 +183,28 @@ struct us_err *us_ksource_open(const char *path, struct us_progress *progress,
 	return NULL;
 }
 
+struct us_err *us_ksource_of(const struct us_kfile_text *files, size_t n, struct us_ksource **ret)
+{
+	_us_ksource_free_ struct us_ksource *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return us_err_nomem();
+	source->dir = -1;
+	source->archive = true;
+	source->top = "";
+	for (size_t i = 0; i < n; i++) {
+		struct us_bytes *bytes = us_pool_alloc(&source->pool, sizeof(*bytes));
+
+		if (!bytes)
+			return us_err_nomem();
+		*bytes = files[i].text;
+		US_TRY(us_kvec_push_pointer(&source->names, files[i].name));
+		US_TRY(us_kmap_put(&source->files, files[i].name, strlen(files[i].name), bytes));
+	}
+	*ret = us_steal(&source);
+	return NULL;
+}
+
 struct us_err *us_ksource_read(struct us_ksource *source, const char *file, struct us_bytes *ret)
 {
 	_us_blob_deinit_ struct us_blob blob = { 0 };

@@ -308,29 +308,42 @@ static void parse_deinit(struct us_kparse *p)
 	free(p->drop_hit);
 }
 
-struct us_err *us_ktree_open(const char *path, const struct us_ktree_options *options,
-			     struct us_progress *progress, struct us_ktree **ret)
+struct us_err *us_ktree_read(struct us_ksource *source, const struct us_ktree_options *options,
+			     struct us_ktree **ret)
 {
-	__attribute__((cleanup(parse_deinit))) struct us_kparse p = { .options = options };
+	__attribute__((cleanup(parse_deinit))) struct us_kparse p = { .source = source,
+								      .options = options };
 	_us_ktree_free_ struct us_ktree *tree = NULL;
 	struct us_kmakefile makefile;
-	const char *srcarch;
 
-	US_TRY(us_ksource_open(path, progress, &p.source));
 	US_TRY(us_ktree_new(options->arch, &tree));
 	p.tree = tree;
-	tree->path = us_pool_strdup(&tree->pool, path);
 	p.drop_hit = calloc(options->n_drop + 1, sizeof(bool));
-	if (!tree->path || !p.drop_hit)
+	if (!p.drop_hit)
 		return us_err_nomem();
-	US_TRY(us_kmakefile_read(p.source, &tree->pool, &makefile));
-	US_TRY(check_arch(p.source, &makefile, &tree->pool, options->arch));
+	US_TRY(us_kmakefile_read(source, &tree->pool, &makefile));
+	US_TRY(check_arch(source, &makefile, &tree->pool, options->arch));
 	tree->version = makefile.version;
 	tree->major = makefile.major;
 	tree->minor = makefile.minor;
-	srcarch = srcarch_of(&makefile, options->arch);
-	US_TRY(us_kmacro_open(&p.macro, tree, p.source, &makefile, srcarch, options->toolchain));
+	US_TRY(us_kmacro_open(&p.macro, tree, source, srcarch_of(&makefile, options->arch),
+			      options->toolchain));
 	US_TRY(us_kparse_run(&p));
+	*ret = us_steal(&tree);
+	return NULL;
+}
+
+struct us_err *us_ktree_open(const char *path, const struct us_ktree_options *options,
+			     struct us_progress *progress, struct us_ktree **ret)
+{
+	_us_ktree_free_ struct us_ktree *tree = NULL;
+	struct us_ksource *source = NULL;
+
+	US_TRY(us_ksource_open(path, progress, &source));
+	US_TRY(us_ktree_read(source, options, &tree));
+	tree->path = us_pool_strdup(&tree->pool, path);
+	if (!tree->path)
+		return us_err_nomem();
 	*ret = us_steal(&tree);
 	return NULL;
 }
