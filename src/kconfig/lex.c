@@ -14,6 +14,12 @@ static bool is_word(char c)
 	       c == '_' || c == '-';
 }
 
+/* Before 5.0 the words behind a statement's first may be paths: source arch/x86/Kconfig */
+static bool is_path(const struct us_klex *lex, char c)
+{
+	return lex->paths && lex->tok != US_KTOK_EOL && (c == '/' || c == '.');
+}
+
 static struct us_err *bad(const struct us_klex *lex, const char *what)
 {
 	return us_err_new(US_ERR_BAD_DATA, "%s:%u: %s", lex->file, lex->line, what);
@@ -109,7 +115,7 @@ static struct us_err *read_word(struct us_klex *lex, bool *ret)
 {
 	const char *from = lex->at;
 
-	while (lex->at < lex->end && is_word(*lex->at))
+	while (lex->at < lex->end && (is_word(*lex->at) || is_path(lex, *lex->at)))
 		lex->at++;
 	*ret = true;
 	if (lex->at == lex->end || *lex->at != '$') {
@@ -120,7 +126,8 @@ static struct us_err *read_word(struct us_klex *lex, bool *ret)
 	}
 	lex->text.n = 0;
 	us_text_put(&lex->text, from, lex->at - from);
-	while (lex->at < lex->end && (*lex->at == '$' || is_word(*lex->at))) {
+	while (lex->at < lex->end &&
+	       (*lex->at == '$' || is_word(*lex->at) || is_path(lex, *lex->at))) {
 		if (*lex->at == '$') {
 			US_TRY(dollar(lex));
 		} else {
@@ -183,7 +190,7 @@ struct us_err *us_klex_next(struct us_klex *lex)
 		}
 		if (*lex->at == '"' || *lex->at == '\'')
 			return read_quoted(lex);
-		if (*lex->at != '$' && !is_word(*lex->at))
+		if (*lex->at != '$' && !is_word(*lex->at) && !is_path(lex, *lex->at))
 			return read_operator(lex);
 		US_TRY(read_word(lex, &word));
 	}

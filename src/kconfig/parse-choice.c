@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who is a choice's member (Linux scripts/kconfig: menu.c until 6.9, parser.y since): since 6.10
- * every entry in the block. Before, an entry that depends on the one before it goes into a submenu
- * of that one, as in every menu, and what is in a submenu is no member.
+ * Who is a choice's member (Linux scripts/kconfig/menu.c, 4.18 to 7.x): since 6.9 every entry in
+ * the block. Before, an entry that depends on the one before it goes into a submenu of that one, as
+ * in every menu, and what is in a submenu is no member.
  */
 #include "kconfig/parse-int.h"
 
@@ -139,6 +139,7 @@ static struct us_err *add_member(struct us_kvec *members, struct us_kchoice *cho
 static struct us_err *collect(const struct us_ktree *tree, struct us_kvec *members,
 			      struct us_kchoice *choice, const struct us_knode *level)
 {
+	bool submenus = tree->major < 6 || (tree->major == 6 && tree->minor < 9);
 	const struct us_knode *next;
 
 	for (const struct us_knode *node = level->first; node; node = next) {
@@ -148,7 +149,7 @@ static struct us_err *collect(const struct us_ktree *tree, struct us_kvec *membe
 			continue;
 		}
 		US_TRY(add_member(members, choice, node->def));
-		if (tree->major > 6 || (tree->major == 6 && tree->minor >= 10) || !node->def->prompt)
+		if (!submenus || !node->def->prompt)
 			continue;
 		while (next && goes_below(tree, next, node))
 			next = next->next;

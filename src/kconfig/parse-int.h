@@ -169,6 +169,7 @@ struct us_klex {
 	struct us_kmacro *macro;
 	const char *file;
 	const char *at, *end;
+	bool paths;        /* words may be paths: until 4.20 */
 	uint32_t line;     /* of at */
 	enum us_ktok tok;  /* the token before at */
 	uint32_t tok_line; /* where it begins */
@@ -202,7 +203,7 @@ struct us_kblock {
 	uint32_t depth;            /* menus around */
 };
 
-/* What stands in a choice block: until 6.9 not every entry there is a member. */
+/* What stands in a choice block: until 6.8 not every entry there is a member. */
 struct us_knode {
 	struct us_kdef *def;          /* NULL: an if, a comment or another choice */
 	const struct us_kterm *terms; /* up to the choice */

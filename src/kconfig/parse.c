@@ -369,6 +369,7 @@ static struct us_err *open_file(struct us_kparse *p, const char *name)
 				      .at = (const char *)bytes.p,
 				      .end = (const char *)bytes.p + bytes.n,
 				      .line = 1,
+				      .paths = p->tree->major < 5,
 				      .tok = US_KTOK_EOL };
 	file->n_blocks = p->blocks.n;
 	p->lex = &file->lex;
@@ -398,8 +399,11 @@ static struct us_err *read_source(struct us_kparse *p)
 					  at.line, name);
 	}
 	err = open_file(p, name);
-	if (err && err->code == US_ERR_NOT_FOUND)
-		err->code = US_ERR_BAD_DATA;
+	if (err && err->code == US_ERR_NOT_FOUND) {
+		us_err_free(err);
+		return us_err_new(US_ERR_BAD_DATA, "%s:%u: the tree has no file '%.200s'", at.file,
+				  at.line, name);
+	}
 	return err ? us_err_wrap(err, "%s:%u", at.file, at.line) : NULL;
 }
 

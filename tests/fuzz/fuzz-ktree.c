@@ -22,8 +22,8 @@ static size_t split(struct us_pool *pool, const uint8_t *data, size_t size,
 	size_t n = 0, at = 0;
 
 	/* a file of the input may take the place of these */
-	files[n++] = (struct us_kfile_text){ "Makefile",
-					     us_bytes_of(makefile, sizeof(makefile) - 1) };
+	files[n++] =
+		(struct us_kfile_text){ "Makefile", us_bytes_of(makefile, sizeof(makefile) - 1) };
 	files[n++] = (struct us_kfile_text){ "arch/x86/Kconfig", us_bytes_of("", 0) };
 	for (;;) {
 		size_t end = us_bytes_find(all, at, "\n=== ", 5);
@@ -39,9 +39,6 @@ static size_t split(struct us_pool *pool, const uint8_t *data, size_t size,
 		MUST(name);
 		at = eol; /* a line end in front, so that the next "===" may follow at once */
 	}
-	files[n++] =
-		(struct us_kfile_text){ "Makefile", us_bytes_of(makefile, sizeof(makefile) - 1) };
-	files[n++] = (struct us_kfile_text){ "arch/x86/Kconfig", us_bytes_of("", 0) };
 	return n;
 }
 
