@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Private to the evaluator: eval.c gathers wishes and runs, eval-calc.c computes symbols,
- * eval-choice.c choices, eval-expr.c expressions, eval-write.c writes a .config.
+ * eval-choice.c choices, eval-expr.c expressions, eval-write.c writes a .config, eval-why.c
+ * explains.
  * Values are computed on demand: whoever needs one asks us_kcalc().
  */
 #ifndef US_KCONFIG_EVAL_INT_H

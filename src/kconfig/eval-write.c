@@ -3,6 +3,7 @@
  * Values as a .config, line for line as conf writes it (Linux scripts/kconfig/confdata.c): in the
  * order of the files, with the menus and comments that can be seen.
  */
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "kconfig/eval-int.h"
 
@@ -85,8 +86,9 @@ struct us_err *us_kvalues_write(const struct us_kvalues *values, struct us_pool 
 {
 	const struct us_ktree *tree = values->tree;
 	struct us_pool scratch _us_pool_deinit_ = { 0 };
-	struct us_text out _us_text_deinit_ = { 0 };
+	_us_free_ char *text = NULL;
 	struct writer w = { .values = values };
+	struct us_err *err;
 	const char *copy;
 
 	w.open = us_pool_array(&scratch, tree->n_entries + 1, sizeof(*w.open));
@@ -105,10 +107,10 @@ struct us_err *us_kvalues_write(const struct us_kvalues *values, struct us_pool 
 			write_symbol(&w, entry->def->sym);
 	}
 	close_menus(&w, 0);
-	out = w.out;
-	if (out.failed)
-		return us_err_nomem();
-	copy = us_pool_strdup(pool, out.s);
+	err = us_text_take(&w.out, &text);
+	if (err)
+		return err;
+	copy = us_pool_strdup(pool, text);
 	if (!copy)
 		return us_err_nomem();
 	*ret = copy;

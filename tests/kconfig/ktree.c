@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ktree TREE ARCH [TOOLCHAIN]: parses a tree and answers requests, one a line of the standard input;
- * each answer ends with a line "." and an error is a line "error: ...". A tool for tests, not
- * installed.
- *   evaluate defaults|no|yes|modules [FILE]   values, with the wishes of a .config; says nothing
- *   write                                     them as a .config
- *   values                                    NAME TYPE TEXT of every symbol that is defined
+ * ktree TREE ARCH [TOOLCHAIN]: parses a tree and answers requests, one a line of the standard
+ * input; each answer ends with a line "." and an error is a line "error: ...". A tool for tests,
+ * not installed. evaluate defaults|no|yes|modules [FILE]   values, with the wishes of a .config;
+ * says nothing write                                     them as a .config values NAME TYPE TEXT of
+ * every symbol that is defined why NAME                                  why it has its value
  */
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -64,6 +63,19 @@ static struct us_err *print_values(struct session *s, char *argument)
 	return NULL;
 }
 
+static struct us_err *print_why(struct session *s, char *name)
+{
+	const struct us_ksym *sym = us_ktree_symbol(s->tree, name);
+	struct us_pool pool _us_pool_deinit_ = { 0 };
+	const char *text;
+
+	if (!sym)
+		return us_err_new(US_ERR_NOT_FOUND, "no file speaks of %s", name);
+	US_TRY(us_kvalues_why(s->values, sym, &pool, &text));
+	fputs(text, stdout);
+	return NULL;
+}
+
 static const struct request {
 	const char *name;
 	bool needs_values;
@@ -72,6 +84,7 @@ static const struct request {
 	{ "evaluate", false, evaluate },
 	{ "write", true, write_config },
 	{ "values", true, print_values },
+	{ "why", true, print_why },
 };
 
 static struct us_err *answer(struct session *s, char *line)
