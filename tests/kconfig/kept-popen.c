@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * popen() for a tree's conf under test: what a command said is kept in the folder KEPT_PROBES, under a
- * hash of the command with the tree's path ($srctree) taken out, and told again next time. Most of
- * conf's time goes into a hundred probes of a toolchain that always answers the same.
+ * popen() for a tree's conf under test: what a command said is kept in the folder KEPT_PROBES,
+ * under a hash of the command with the tree's path ($srctree) taken out, and told again next time.
+ * Most of conf's time goes into a hundred probes of a toolchain that always answers the same.
  */
 #include <stdint.h>
 #include <stdio.h>

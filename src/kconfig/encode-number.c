@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Numbers and texts: of each symbol the values that can make a difference are looked at (its
+ * defaults and ranges, what it is compared with and the numbers beside that, what is asked), and
+ * "another". Comparison: expr_calc_value(), ranges: sym_validate_range() (scripts/kconfig, Linux
+ * 6.12).
+ */
+#include "kconfig/encode.h"
+
+#include "base/cleanup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+enum number_kind { IS_TEXT, IS_SIGNED, IS_UNSIGNED };
+
+static enum number_kind to_number(const char *text, enum us_ktype type, long long *ret)
+{
+	char *end;
+
+	errno = 0;
+	switch (type) {
+	case US_K_BOOL:
+	case US_K_TRISTATE:
+		*ret = *text == 'n' ? 0 : *text == 'm' ? 1 : 2;
+		return IS_SIGNED;
+	case US_K_INT:
+		*ret = strtoll(text, &end, 10);
+		break;
+	case US_K_HEX:
+		*ret = (long long)strtoull(text, &end, 16);
+		break;
+	default:
+		*ret = strtoll(text, &end, 0);
+		break;
+	}
+	if (errno || *end || end == text || !isxdigit((unsigned char)end[-1]))
+		return IS_TEXT;
+	return type == US_K_HEX ? IS_UNSIGNED : IS_SIGNED;
+}
+
+bool us_kenc_compare(enum us_kop op, const char *a, enum us_ktype a_type, const char *b,
+		     enum us_ktype b_type)
+{
+	enum number_kind a_kind = IS_TEXT, b_kind = IS_TEXT;
+	long long x = 0, y = 0;
+	int order;
+
+	if (a_type != US_K_STRING || b_type != US_K_STRING) {
+		a_kind = to_number(a, a_type, &x);
+		b_kind = to_number(b, b_type, &y);
+	}
+	if (a_kind == IS_TEXT || b_kind == IS_TEXT)
+		order = strcmp(a, b);
+	else if (a_kind == IS_UNSIGNED || b_kind == IS_UNSIGNED)
+		order = ((unsigned long long)x > (unsigned long long)y) -
+			((unsigned long long)x < (unsigned long long)y);
+	else
+		order = (x > y) - (x < y);
+	switch (op) {
+	case US_KX_EQ:
+		return order == 0;
+	case US_KX_NE:
+		return order != 0;
+	case US_KX_LT:
+		return order < 0;
+	case US_KX_LE:
+		return order <= 0;
+	case US_KX_GT:
+		return order > 0;
+	default:
+		return order >= 0;
+	}
+}
+
+static bool is_number_type(const struct us_ksym *sym)
+{
+	return sym->n_defs && (sym->type == US_K_INT || sym->type == US_K_HEX);
+}
+
+static bool has_domain(const struct us_ksym *sym)
+{
+	return is_number_type(sym) || (sym->n_defs && sym->type == US_K_STRING);
+}
+
+static bool same_value(const struct us_ksym *sym, const char *a, const char *b)
+{
+	return strcmp(a, b) == 0 || (is_number_type(sym) && *a && *b &&
+				     us_kenc_compare(US_KX_EQ, a, sym->type, b, sym->type));
+}
+
+enum { DOMAIN_MAX = 256 };
+
+bool us_kenc_domain_add(struct us_ksolver *s, struct us_ksym *sym, const char *text)
+{
+	struct us_knumber *number = &s->coded[sym->index].number;
+	const char *copy;
+
+	for (size_t i = 0; i < number->n; i++) {
+		if (same_value(sym, number->texts[i], text))
+			return true;
+	}
+	if (number->lits || number->n >= DOMAIN_MAX)
+		return false;
+	if (!us_kenc_grow(s, &number->texts, &number->cap, number->n, sizeof(*number->texts)))
+		return true;
+	copy = us_pool_strdup(&s->pool, text);
+	if (!copy)
+		s->no_memory = true;
+	else
+		number->texts[number->n++] = copy;
+	return true;
+}
+
+/* text as a value of sym and, of a number, what lies beside it. */
+static void add_with_neighbours(struct us_ksolver *s, struct us_ksym *sym, const char *text)
+{
+	long long v;
+
+	us_kenc_domain_add(s, sym, text);
+	if (!is_number_type(sym) || to_number(text, sym->type, &v) == IS_TEXT)
+		return;
+	for (int i = -1; i <= 1; i += 2) {
+		char *beside = NULL;
+
+		if (sym->type == US_K_HEX && v + i >= 0)
+			beside = us_pool_format(&s->pool, "0x%llx", (unsigned long long)(v + i));
+		else if (sym->type == US_K_INT && !(v == 0 && i < 0))
+			beside = us_pool_format(&s->pool, "%lld", v + i);
+		if (beside)
+			us_kenc_domain_add(s, sym, beside);
+	}
+}
+
+static bool is_plain_text(const struct us_ksym *sym)
+{
+	return !sym->n_defs && !sym->probe;
+}
+
+/* What sym is compared with, in either order. Of two symbols each may be what the other is. */
+static void domains_of_expr(struct us_ksolver *s, const struct us_kx *x)
+{
+	if (!x || x->op == US_KX_SYM)
+		return;
+	if (x->op <= US_KX_OR) {
+		domains_of_expr(s, x->a);
+		domains_of_expr(s, x->b);
+		return;
+	}
+	if (has_domain(x->x) && is_plain_text(x->y))
+		add_with_neighbours(s, x->x, x->y->name);
+	if (has_domain(x->y) && is_plain_text(x->x))
+		add_with_neighbours(s, x->y, x->x->name);
+}
+
+static void domain_from(struct us_ksolver *s, struct us_ksym *sym, const struct us_kx *from)
+{
+	if (has_domain(sym) && from && from->op == US_KX_SYM && is_plain_text(from->x))
+		us_kenc_domain_add(s, sym, from->x->name);
+}
+
+static void domains_of_def(struct us_ksolver *s, const struct us_kdef *def)
+{
+	for (size_t i = 0; i < def->n_depends; i++)
+		domains_of_expr(s, def->depends[i].x);
+	for (size_t i = 0; i < def->n_visible; i++)
+		domains_of_expr(s, def->visible[i].x);
+	domains_of_expr(s, def->prompt_cond);
+	for (size_t i = 0; i < def->n_defaults; i++) {
+		domains_of_expr(s, def->defaults[i].cond);
+		domains_of_expr(s, def->defaults[i].value);
+		domain_from(s, def->sym, def->defaults[i].value);
+	}
+	for (size_t i = 0; i < def->n_ranges; i++) {
+		domains_of_expr(s, def->ranges[i].cond);
+		domain_from(s, def->sym, def->ranges[i].low);
+		domain_from(s, def->sym, def->ranges[i].high);
+	}
+	for (size_t i = 0; i < def->n_selects; i++)
+		domains_of_expr(s, def->selects[i].cond);
+	for (size_t i = 0; i < def->n_implies; i++)
+		domains_of_expr(s, def->implies[i].cond);
+}
+
+/* Takes over what the symbol in from may be; true if that was news. */
+static bool join_domain(struct us_ksolver *s, struct us_ksym *sym, const struct us_kx *from)
+{
+	struct us_knumber *number = &s->coded[sym->index].number;
+	size_t before = number->n;
+
+	if (!has_domain(sym) || !from || from->op != US_KX_SYM || !has_domain(from->x))
+		return false;
+	for (size_t i = 0; i < s->coded[from->x->index].number.n; i++)
+		us_kenc_domain_add(s, sym, s->coded[from->x->index].number.texts[i]);
+	return number->n != before;
+}
+
+static bool join_domains(struct us_ksolver *s, const struct us_kdef *def)
+{
+	bool news = false;
+
+	for (size_t i = 0; i < def->n_defaults; i++)
+		news |= join_domain(s, def->sym, def->defaults[i].value);
+	for (size_t i = 0; i < def->n_ranges; i++) {
+		news |= join_domain(s, def->sym, def->ranges[i].low);
+		news |= join_domain(s, def->sym, def->ranges[i].high);
+	}
+	return news;
+}
+
+/* What a number is that nothing sets. */
+static const char *zero_text(const struct us_ksolver *s, const struct us_ksym *sym)
+{
+	if (sym->type == US_K_STRING || s->old_choice)
+		return "";
+	return sym->type == US_K_HEX ? "0x0" : "0";
+}
+
+void us_kenc_domains(struct us_ksolver *s)
+{
+	struct us_ktree *tree = s->tree;
+	bool news = true;
+
+	for (size_t i = 0; i < tree->n_symbols; i++) {
+		struct us_ksym *sym = tree->symbols[i];
+
+		for (size_t k = 0; k < sym->n_defs; k++)
+			domains_of_def(s, sym->defs[k]);
+		if (has_domain(sym))
+			us_kenc_domain_add(s, sym, zero_text(s, sym));
+	}
+	for (int round = 0; news && round < 16; round++) {
+		news = false;
+		for (size_t i = 0; i < tree->n_symbols; i++) {
+			for (size_t k = 0;
+			     has_domain(tree->symbols[i]) && k < tree->symbols[i]->n_defs; k++)
+				news |= join_domains(s, tree->symbols[i]->defs[k]);
+		}
+	}
+}
+
+int us_kenc_number_is(struct us_ksolver *s, struct us_ksym *sym, const char *text)
+{
+	struct us_knumber *number = &s->coded[sym->index].number;
+
+	for (size_t i = 0; i < number->n; i++) {
+		if (same_value(sym, number->texts[i], text))
+			return number->lits[i];
+	}
+	return number->other;
+}
+
+/* A bound or default as it is now: text i of from is lits[i]; a constant has one. */
+struct source {
+	const char *const *texts;
+	const int *lits;
+	size_t n;
+	int other;
+	const char *constant;
+	int constant_lit;
+};
+
+void us_kenc_number_allot(struct us_ksolver *s, struct us_ksym *sym)
+{
+	struct us_knumber *number = &s->coded[sym->index].number;
+
+	if (number->lits || !has_domain(sym))
+		return;
+	number->lits = calloc(number->n + 1, sizeof(*number->lits));
+	if (!number->lits) {
+		s->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < number->n; i++)
+		number->lits[i] = us_kenc_new(s);
+	number->other = us_kenc_new(s);
+}
+
+static struct source source_of(struct us_ksolver *s, const struct us_kx *x)
+{
+	struct source from = { .other = US_KLIT_FALSE, .constant_lit = US_KLIT_TRUE };
+
+	if (x->op != US_KX_SYM || x->x->probe || (x->x->n_defs && !has_domain(x->x))) {
+		us_kenc_expr(s, x);
+		from.other = US_KLIT_TRUE;
+		return from;
+	}
+	if (!has_domain(x->x)) {
+		from.constant = x->x->name;
+		from.texts = &x->x->name;
+		from.lits = NULL;
+		from.n = 1;
+		return from;
+	}
+	us_kenc_symbol(s, x->x);
+	from.texts = s->coded[x->x->index].number.texts;
+	from.lits = s->coded[x->x->index].number.lits;
+	from.n = s->coded[x->x->index].number.n;
+	from.other = s->coded[x->x->index].number.other;
+	return from;
+}
+
+static int source_lit(const struct source *from, size_t i)
+{
+	return from->lits ? from->lits[i] : from->constant_lit;
+}
+
+/* "It is at least bound" (GE) or "at most" (LE), for the text v: true where the bound is not known. */
+static int within(struct us_ksolver *s, const struct us_ksym *sym, const char *v, enum us_kop op,
+		  const struct source *bound)
+{
+	int beyond = US_KLIT_FALSE;
+
+	for (size_t i = 0; i < bound->n; i++) {
+		const char *number = *v ? v : "0",
+			   *limit = *bound->texts[i] ? bound->texts[i] : "0";
+
+		if (!us_kenc_compare(op, number, sym->type, limit, sym->type))
+			beyond = us_kenc_or(s, beyond, source_lit(bound, i));
+	}
+	return -beyond;
+}
+
+/* What a symbol's number is when the user does not set it: literals beside those of the number. */
+struct unset {
+	int *lits;
+	int other;
+};
+
+static void add_source(struct us_ksolver *s, struct us_ksym *sym, struct unset *unset,
+		       const struct source *from, int when)
+{
+	const struct us_knumber *number = &s->coded[sym->index].number;
+
+	for (size_t i = 0; i < from->n; i++) {
+		int lit = us_kenc_and(s, when, source_lit(from, i));
+		bool found = false;
+
+		for (size_t k = 0; k < number->n && !found; k++) {
+			found = same_value(sym, number->texts[k], from->texts[i]);
+			if (found)
+				unset->lits[k] = us_kenc_or(s, unset->lits[k], lit);
+		}
+		if (!found)
+			unset->other = us_kenc_or(s, unset->other, lit);
+	}
+	unset->other = us_kenc_or(s, unset->other, us_kenc_and(s, when, from->other));
+}
+
+static void collect_defaults(struct us_ksolver *s, struct us_ksym *sym, struct unset *unset)
+{
+	const char *zero = zero_text(s, sym);
+	struct source nothing = {
+		.texts = &zero, .n = 1, .other = US_KLIT_FALSE, .constant_lit = US_KLIT_TRUE
+	};
+	int none_before = US_KLIT_TRUE;
+
+	for (size_t i = 0; i < sym->n_defs; i++) {
+		for (size_t k = 0; k < sym->defs[i]->n_defaults; k++) {
+			const struct us_kprop *prop = &sym->defs[i]->defaults[k];
+			int cond = us_kenc_prop_cond(s, US_KWHY_DEFAULT, prop).m;
+			struct source from = source_of(s, prop->value);
+
+			add_source(s, sym, unset, &from, us_kenc_and(s, cond, none_before));
+			none_before = us_kenc_and(s, none_before, -cond);
+		}
+	}
+	add_source(s, sym, unset, &nothing, none_before);
+}
+
+/* Moves what lies outside of the range into it, and keeps the user inside. */
+static void apply_range(struct us_ksolver *s, struct us_ksym *sym, struct unset *unset,
+			const struct us_kprop *prop, int active, int visible)
+{
+	const struct us_knumber *number = &s->coded[sym->index].number;
+	struct source low = source_of(s, prop->low), high = source_of(s, prop->high);
+	int below = US_KLIT_FALSE, above = US_KLIT_FALSE;
+
+	for (size_t i = 0; i < number->n; i++) {
+		int over = -within(s, sym, number->texts[i], US_KX_GE, &low);
+		int under =
+			us_kenc_and(s, -over, -within(s, sym, number->texts[i], US_KX_LE, &high));
+		int was = us_kenc_and(s, active, unset->lits[i]);
+
+		us_kenc_add(s, -visible, -active, -over, -number->lits[i]);
+		us_kenc_add(s, -visible, -active, -under, -number->lits[i]);
+		below = us_kenc_or(s, below, us_kenc_and(s, was, over));
+		above = us_kenc_or(s, above, us_kenc_and(s, was, under));
+		unset->lits[i] = us_kenc_and(s, unset->lits[i],
+					     -us_kenc_and(s, active, us_kenc_or(s, over, under)));
+	}
+	add_source(s, sym, unset, &low, below);
+	add_source(s, sym, unset, &high, above);
+}
+
+static void collect_ranges(struct us_ksolver *s, struct us_ksym *sym, struct unset *unset,
+			   int visible)
+{
+	int none_before = US_KLIT_TRUE;
+
+	for (size_t i = 0; is_number_type(sym) && i < sym->n_defs; i++) {
+		for (size_t k = 0; k < sym->defs[i]->n_ranges; k++) {
+			const struct us_kprop *prop = &sym->defs[i]->ranges[k];
+			int cond = us_kenc_prop_cond(s, US_KWHY_RANGE, prop).m;
+
+			apply_range(s, sym, unset, prop, us_kenc_and(s, cond, none_before), visible);
+			none_before = us_kenc_and(s, none_before, -cond);
+		}
+	}
+}
+
+void us_kenc_number(struct us_ksolver *s, struct us_ksym *sym, struct us_k3 visible)
+{
+	struct us_knumber *number = &s->coded[sym->index].number;
+	_us_free_ int *lits = NULL;
+	struct unset unset = { .other = US_KLIT_FALSE };
+	int moved = US_KLIT_FALSE, some;
+
+	us_kenc_number_allot(s, sym);
+	unset.lits = lits = calloc(number->n + 1, sizeof(*lits));
+	if (!lits || !number->lits) {
+		s->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < number->n; i++)
+		unset.lits[i] = US_KLIT_FALSE;
+	collect_defaults(s, sym, &unset);
+	collect_ranges(s, sym, &unset, visible.m);
+	some = number->other;
+	for (size_t i = 0; i < number->n; i++) {
+		for (size_t k = i + 1; k < number->n; k++)
+			us_kenc_add(s, -number->lits[i], -number->lits[k]);
+		us_kenc_add(s, -number->lits[i], -number->other);
+		some = us_kenc_or(s, some, number->lits[i]);
+		moved = us_kenc_or(s, moved, us_kenc_and(s, number->lits[i], -unset.lits[i]));
+	}
+	moved = us_kenc_or(s, moved, us_kenc_and(s, number->other, -unset.other));
+	us_kenc_add(s, some);
+	us_kenc_add(s, -moved, visible.m);
+	/* of a number the values looked at are one of each kind: another makes no difference */
+	if (is_number_type(sym))
+		us_kenc_add(s, -number->other, unset.other);
+	s->coded[sym->index].moved = moved;
+}

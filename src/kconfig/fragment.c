@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An example of a reachable combination: the few lines that differ from what the tree (or the base
+ * configuration) makes of itself. All stays at its default until the solver says which of those
+ * cannot all stay; then the nearest to the question is let go, and at the end what was let go in
+ * vain is taken back, the farthest first. The evaluator confirms the lines; what it refuses is
+ * forbidden to the solver, and the search goes on.
+ */
+#include "kconfig/ask-int.h"
+
+#include "base/cleanup.h"
+
+#include <string.h>
+
+/* Something that should stay as it is. */
+struct soft {
+	struct us_ksym *sym;
+	int lit;
+	uint32_t cost; /* of letting it go */
+	bool free;     /* let go */
+};
+
+struct search {
+	struct us_kquestion *q;
+	struct soft *softs; /* dearest last */
+	size_t n;
+	int blocking; /* literal that switches on what the evaluator refused, or TRUE */
+	struct us_kvalues *values;
+	struct us_ksym **lines; /* of the fragment */
+	const char **texts;
+	size_t n_lines;
+};
+
+static void free_search(struct search *search)
+{
+	free(search->softs);
+	free(search->lines);
+	free(search->texts);
+	us_kvalues_free(search->values);
+}
+#define _cleanup_search_ __attribute__((cleanup(free_search)))
+
+enum { COST_OF_STEP = 4, COST_OF_DRIVER = 4000, COST_OF_PROBE = 1000000 };
+
+static bool is_driver(const struct us_ksym *sym)
+{
+	static const char *const folders[] = { "drivers/", "sound/", "samples/",
+					       "lib/Kconfig.debug" };
+
+	for (size_t i = 0; i < us_array_size(folders); i++) {
+		if (strncmp(sym->defs[0]->at.file, folders[i], strlen(folders[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* As in the base, where that knows the symbol; else as without the user. 0: it cannot move. */
+static int stay_literal(struct us_kquestion *q, struct us_ksym *sym)
+{
+	const struct us_kcoded *coded = &q->s->coded[sym->index];
+	const struct us_kvalue *v = q->base ? &q->base->v[sym->index] : NULL;
+
+	if (sym->probe)
+		return coded->value.y;
+	if (!coded->moved || coded->moved == US_KLIT_FALSE || q->fixed[sym->index])
+		return 0;
+	if (v && v->user && v->wish && v->visible != US_KN)
+		return us_kask_equals(q, sym, us_kvalues_text(q->base, sym));
+	return -coded->moved;
+}
+
+static int by_cost(const void *a, const void *b)
+{
+	const struct soft *x = a, *y = b;
+
+	if (x->cost != y->cost)
+		return x->cost < y->cost ? -1 : 1;
+	return (x->sym->index > y->sym->index) - (x->sym->index < y->sym->index);
+}
+
+static struct us_err *collect_softs(struct search *search)
+{
+	struct us_kquestion *q = search->q;
+	const struct us_ktree *tree = q->tree;
+
+	search->softs = calloc(tree->n_symbols + 1, sizeof(*search->softs));
+	if (!search->softs)
+		return us_err_nomem();
+	for (size_t i = 0; i < tree->n_symbols; i++) {
+		struct us_ksym *sym = tree->symbols[i];
+		struct soft soft = { .sym = sym };
+
+		if (!q->s->coded[i].value.m)
+			continue;
+		soft.lit = stay_literal(q, sym);
+		if (!soft.lit)
+			continue;
+		soft.cost = q->distance[i] * COST_OF_STEP;
+		if (sym->probe)
+			soft.cost = COST_OF_PROBE;
+		else if (is_driver(sym))
+			soft.cost += COST_OF_DRIVER;
+		soft.free = q->distance[i] == 0;
+		search->softs[search->n++] = soft;
+	}
+	qsort(search->softs, search->n, sizeof(*search->softs), by_cost);
+	return NULL;
+}
+
+static void assume_frame(struct search *search)
+{
+	us_kask_assume(search->q, search->q->s->all);
+	us_kask_assume(search->q, search->blocking);
+	us_kask_assume_goals(search->q);
+}
+
+/* With all that is not let go; without is an index to leave out, or search->n. */
+static bool solve_with_softs(struct search *search)
+{
+	assume_frame(search);
+	for (size_t i = 0; i < search->n; i++) {
+		if (!search->softs[i].free)
+			us_kask_assume(search->q, search->softs[i].lit);
+	}
+	return us_kask_solve(search->q);
+}
+
+/* Indices of the softs that failed in the last call, cheapest first. */
+static size_t failed_softs(struct search *search, size_t *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < search->n; i++) {
+		if (!search->softs[i].free &&
+		    picosat_failed_assumption(search->q->s->sat, search->softs[i].lit))
+			ret[n++] = i;
+	}
+	return n;
+}
+
+enum { TRIED_MAX = 64 };
+
+/* Makes a failed set minimal, trying to do without the dearest first. */
+static size_t minimise_failed(struct search *search, size_t *failed, size_t n)
+{
+	if (n > TRIED_MAX)
+		return n;
+	for (size_t i = n; i-- > 0 && n > 1;) {
+		assume_frame(search);
+		for (size_t k = 0; k < n; k++) {
+			if (k != i)
+				us_kask_assume(search->q, search->softs[failed[k]].lit);
+		}
+		if (us_kask_solve(search->q))
+			continue;
+		memmove(&failed[i], &failed[i + 1], (n - i - 1) * sizeof(*failed));
+		n--;
+	}
+	return n;
+}
+
+/* Lets go what has to be; false: the goals cannot be, whatever is let go. */
+static struct us_err *let_go(struct search *search, bool *ret)
+{
+	_us_free_ size_t *failed = calloc(search->n + 1, sizeof(*failed));
+
+	if (!failed)
+		return us_err_nomem();
+	while (!solve_with_softs(search)) {
+		size_t n = failed_softs(search, failed);
+
+		if (!n) {
+			*ret = false;
+			return NULL;
+		}
+		minimise_failed(search, failed, n);
+		search->softs[failed[0]].free = true;
+	}
+	*ret = true;
+	return NULL;
+}
+
+/* Takes back what need not have been let go, the dearest first; the last call's model stands. */
+static void take_back(struct search *search)
+{
+	for (size_t i = search->n; i-- > 0;) {
+		if (!search->softs[i].free)
+			continue;
+		search->softs[i].free = false;
+		if (!solve_with_softs(search))
+			search->softs[i].free = true;
+	}
+	solve_with_softs(search);
+}
+
+/* What is asked stands in the fragment even where it is so by default, but not that something is n. */
+static bool is_named(const struct search *search, const struct us_ksym *sym, const char *text)
+{
+	const struct us_kquestion *q = search->q;
+
+	if (!text || strcmp(text, "n") == 0 ||
+	    picosat_deref(q->s->sat, q->s->coded[sym->index].visible.m) <= 0)
+		return false;
+	for (size_t i = 0; i < q->n_goals; i++) {
+		if (q->goals[i].sym == sym && q->goals[i].from == US_KGOAL_ASKED)
+			return true;
+	}
+	return false;
+}
+
+static struct us_err *read_lines(struct search *search)
+{
+	free(search->lines);
+	free(search->texts);
+	search->lines = calloc(search->n + 1, sizeof(*search->lines));
+	search->texts = calloc(search->n + 1, sizeof(*search->texts));
+	search->n_lines = 0;
+	if (!search->lines || !search->texts)
+		return us_err_nomem();
+	for (size_t i = 0; i < search->n; i++) {
+		const struct soft *soft = &search->softs[i];
+		const char *text;
+
+		if (soft->sym->probe)
+			continue;
+		text = us_kask_model(search->q, soft->sym);
+		if (picosat_deref(search->q->s->sat, soft->lit) > 0 &&
+		    !is_named(search, soft->sym, text))
+			continue;
+		if (!text)
+			text = soft->sym->type == US_K_STRING ? "other" : "1";
+		search->lines[search->n_lines] = soft->sym;
+		search->texts[search->n_lines++] = text;
+	}
+	return NULL;
+}
+
+/* The whole configuration of the lines (over the base). */
+static struct us_err *evaluate(struct search *search)
+{
+	struct us_kquestion *q = search->q;
+
+	us_kvalues_free(us_steal(&search->values));
+	US_TRY(us_kvalues_new(q->tree, &search->values));
+	for (size_t i = 0; q->base && i < q->tree->n_symbols; i++) {
+		if (q->base->v[i].user && q->base->v[i].wish)
+			us_kvalues_wish(search->values, q->tree->symbols[i], q->base->v[i].wish);
+	}
+	for (size_t i = 0; i < search->n_lines; i++)
+		us_kvalues_wish(search->values, search->lines[i], search->texts[i]);
+	for (size_t i = 0; i < search->n; i++) {
+		if (search->softs[i].sym->probe && search->softs[i].free)
+			search->values->probes[search->softs[i].sym->index] = US_KN;
+	}
+	return us_kvalues_compute(search->values);
+}
+
+static bool is_confirmed(const struct search *search)
+{
+	const struct us_kquestion *q = search->q;
+
+	for (size_t i = 0; i < q->n_goals; i++) {
+		const struct us_ksym *sym = q->goals[i].sym;
+		const char *text = sym && sym->n_defs ? us_kvalues_text(search->values, sym) : "n";
+
+		if (!us_kgoal_met(&q->goals[i], text))
+			return false;
+	}
+	return true;
+}
+
+/* Not these lines again. */
+static struct us_err *forbid(struct search *search)
+{
+	struct us_ksolver *s = search->q->s;
+	_us_free_ int *clause = calloc(search->n + search->n_lines + 2, sizeof(*clause));
+	size_t n = 0;
+
+	if (!clause)
+		return us_err_nomem();
+	if (search->blocking == US_KLIT_TRUE)
+		search->blocking = us_kenc_new(s);
+	clause[n++] = -search->blocking;
+	for (size_t i = 0; i < search->n_lines; i++)
+		clause[n++] = -us_kask_equals(search->q, search->lines[i], search->texts[i]);
+	for (size_t i = 0; i < search->n; i++) {
+		bool line = false;
+
+		for (size_t k = 0; k < search->n_lines && !line; k++)
+			line = search->lines[k] == search->softs[i].sym;
+		if (!line && !search->softs[i].sym->probe)
+			clause[n++] = -search->softs[i].lit;
+	}
+	us_kenc_clause(s, clause, n);
+	return NULL;
+}
+
+static const char *line_text(struct us_pool *pool, const struct us_ksym *sym, const char *value)
+{
+	char *text, *out;
+
+	if (us_kenc_is_tri(sym) && *value == 'n')
+		return us_pool_format(pool, "# CONFIG_%s is not set", sym->name);
+	if (sym->type != US_K_STRING)
+		return us_pool_format(pool, "CONFIG_%s=%s", sym->name, value);
+	text = us_pool_array(pool, strlen(value) + 1, 2);
+	for (out = text; out && *value; *out++ = *value++) {
+		if (*value == '"' || *value == '\\')
+			*out++ = '\\';
+	}
+	return text ? us_pool_format(pool, "CONFIG_%s=\"%s\"", sym->name, text) : NULL;
+}
+
+static struct us_err *write_lines(struct search *search, struct us_kanswer *answer)
+{
+	const char **fragment =
+		us_pool_array(search->q->pool, search->n_lines + 1, sizeof(*fragment));
+
+	if (!fragment)
+		return us_err_nomem();
+	for (size_t i = 0; i < search->n_lines; i++) {
+		fragment[i] = line_text(search->q->pool, search->lines[i], search->texts[i]);
+		if (!fragment[i])
+			return us_err_nomem();
+	}
+	answer->fragment = fragment;
+	return NULL;
+}
+
+/* ---- what the example takes for granted ---- */
+
+static void assume_example(struct search *search, int denied)
+{
+	us_kask_assume(search->q, search->q->s->all);
+	us_kask_assume(search->q, denied);
+	for (size_t i = 0; i < search->q->n_goals; i++) {
+		if (search->q->goals[i].from == US_KGOAL_BASE)
+			us_kask_assume(search->q, search->q->goals[i].lit);
+	}
+	for (size_t i = 0; i < search->n; i++) {
+		if (!search->softs[i].sym->probe && !search->softs[i].free)
+			us_kask_assume(search->q, search->softs[i].lit);
+	}
+}
+
+/* The lines as the user's wishes: where the prompt is visible, the value is theirs. */
+static void assume_lines(struct us_kquestion *q, const int *wishes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		us_kask_assume(q, wishes[i]);
+}
+
+/* An outcome that is not known: as it is in the example. */
+struct given {
+	int lit;
+	const char *text;
+	bool needed;
+};
+
+static struct us_err *collect_given(struct search *search, struct given *given, size_t *ret_n)
+{
+	struct us_kquestion *q = search->q;
+	size_t n = 0;
+
+	for (size_t i = 0; i < search->n; i++) {
+		const struct soft *soft = &search->softs[i];
+
+		if (!soft->sym->probe)
+			continue;
+		given[n].lit = soft->free ? -soft->lit : soft->lit;
+		given[n++].text =
+			us_pool_format(q->pool, "%s = %s", soft->sym->name, soft->free ? "n" : "y");
+	}
+	for (size_t i = 0; i < q->s->n_atoms; i++) {
+		const struct us_katom *atom = &q->s->atoms[i];
+		struct us_kx x = { .op = atom->op, .x = atom->x, .y = atom->y };
+		bool holds = us_kvalues_expr(search->values, &x) == US_KY;
+
+		given[n].lit = holds ? atom->lit : -atom->lit;
+		given[n++].text = us_pool_format(q->pool, "%s = %s", us_kx_text(q->pool, &x),
+						 holds ? "y" : "n");
+	}
+	*ret_n = n;
+	return NULL;
+}
+
+static struct us_err *find_needed(struct search *search, struct given *given, size_t n, int denied)
+{
+	struct us_kquestion *q = search->q;
+	_us_free_ int *wishes = calloc(search->n_lines + 1, sizeof(*wishes));
+
+	if (!wishes)
+		return us_err_nomem();
+	for (size_t i = 0; i < search->n_lines; i++)
+		wishes[i] = us_kenc_or(q->s, -q->s->coded[search->lines[i]->index].visible.m,
+				       us_kask_equals(q, search->lines[i], search->texts[i]));
+	assume_example(search, denied);
+	assume_lines(q, wishes, search->n_lines);
+	for (size_t i = 0; i < n; i++)
+		us_kask_assume(q, given[i].lit);
+	if (us_kask_solve(q))
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		given[i].needed = picosat_failed_assumption(q->s->sat, given[i].lit) != 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!given[i].needed)
+			continue;
+		assume_example(search, denied);
+		assume_lines(q, wishes, search->n_lines);
+		for (size_t k = 0; k < n; k++) {
+			if (k != i && given[k].needed)
+				us_kask_assume(q, given[k].lit);
+		}
+		given[i].needed = us_kask_solve(q);
+	}
+	return NULL;
+}
+
+static struct us_err *find_assumed(struct search *search, struct us_kanswer *answer)
+{
+	struct us_kquestion *q = search->q;
+	_us_free_ struct given *given = calloc(search->n + q->s->n_atoms + 1, sizeof(*given));
+	const char **assumed;
+	int denied = US_KLIT_FALSE;
+	size_t n = 0, n_assumed = 0;
+
+	if (!given)
+		return us_err_nomem();
+	US_TRY(collect_given(search, given, &n));
+	assumed = us_pool_array(q->pool, n + 1, sizeof(*assumed));
+	if (!assumed)
+		return us_err_nomem();
+	for (size_t i = 0; i < q->n_goals; i++) {
+		if (q->goals[i].from != US_KGOAL_BASE)
+			denied = us_kenc_or(q->s, denied, -q->goals[i].lit);
+	}
+	if (n)
+		US_TRY(find_needed(search, given, n, denied));
+	for (size_t i = 0; i < n; i++) {
+		if (given[i].needed)
+			assumed[n_assumed++] = given[i].text;
+	}
+	answer->assumed = assumed;
+	answer->maybe = n_assumed != 0;
+	return NULL;
+}
+
+enum { ATTEMPTS_MAX = 12 };
+
+struct us_err *us_kask_fragment(struct us_kquestion *q, struct us_kanswer *answer)
+{
+	_cleanup_search_ struct search search = { .q = q, .blocking = US_KLIT_TRUE };
+
+	US_TRY(collect_softs(&search));
+	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+		bool possible = false;
+
+		US_TRY(let_go(&search, &possible));
+		if (!possible)
+			break;
+		take_back(&search);
+		US_TRY(read_lines(&search));
+		US_TRY(evaluate(&search));
+		if (is_confirmed(&search)) {
+			US_TRY(find_assumed(&search, answer));
+			return write_lines(&search, answer);
+		}
+		US_TRY(forbid(&search));
+	}
+	return us_err_new(
+		US_ERR_UNSUPPORTED,
+		"the solver finds the combination reachable, but none of its examples keeps it "
+		"once all symbols are computed");
+}
