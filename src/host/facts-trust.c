@@ -183,17 +183,27 @@ static struct us_fact_tri find_ima_refuses(struct us_host *host)
 
 struct us_err *us_host_read_trust(struct us_host *host)
 {
-	_us_blob_deinit_ struct us_blob keys = { 0 };
+	_us_blob_deinit_ struct us_blob keys = { 0 }, members = { 0 };
 	struct us_host_key *list = NULL;
+	bool linked;
 
 	host->secure_boot = find_secure_boot(host);
 	host->lockdown = find_lockdown(host);
 	host->sig_enforced = find_sig_enforced(host);
 	host->ima_appraises_kexec = find_ima_appraises(host);
 	host->ima_refuses_kexec_load = find_ima_refuses(host);
-	if (!us_host_read(host, &host->pool, US_FILE_KEYS, NULL, &keys, &host->keys_from))
+	if (!us_host_read(host, &host->pool, US_FILE_KEYS, NULL, &keys, &host->keys_from)) {
+		host->keyrings_from = host->keys_from;
 		return NULL;
+	}
 	US_TRY(us_keys_parse(&host->pool, us_blob_bytes(&keys), &list, &host->n_keys));
+	US_TRY(us_keyrings_read(host, &host->pool, us_blob_bytes(&keys), &members,
+				&host->keyrings_from));
+	if (us_known(host->keyrings_from)) {
+		US_TRY(us_keyrings_apply(&host->pool, us_blob_bytes(&keys), us_blob_bytes(&members),
+					 list, host->n_keys, &linked));
+		host->machine_linked = us_tri_of(linked);
+	}
 	host->keys = list;
 	/* Everyone may read the file but sees only what may be viewed: for others than root an
 	 * empty list proves nothing. */

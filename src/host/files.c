@@ -134,6 +134,8 @@ const struct us_host_file_row us_host_files[US_FILE_COUNT] = {
 				      "not recorded: root may read it on the machine itself" },
 	[US_FILE_MADE_KCORE] = { "/understudy/kcore", LARGE, US_SCRUB_MADE,
 				 "not recorded: root may read it on the machine itself" },
+	[US_FILE_MADE_KEYRINGS] = { "/understudy/keyrings", MEDIUM, US_SCRUB_MADE,
+				    "not recorded: root may read it on the machine itself" },
 	[US_FILE_MADE_HIBERNATION] = { "/understudy/hibernation", SMALL, US_SCRUB_MADE,
 				       "not recorded: root may read it on the machine itself" },
 };

@@ -78,6 +78,7 @@ enum us_host_file {
 	US_FILE_MADE_VMCOREINFO,
 	US_FILE_MADE_KCORE,
 	US_FILE_MADE_HIBERNATION,
+	US_FILE_MADE_KEYRINGS,
 	US_FILE_MADE_DENIED, /* paths, one a line, that could not be read */
 	US_FILE_COUNT
 };
@@ -158,6 +159,14 @@ struct us_cpuinfo {
 };
 struct us_cpuinfo us_cpuinfo_parse(struct us_bytes text);
 
+/* keyrings.c: which key is in which keyring, as text; ret is empty if ret_from says why. */
+struct us_err *us_keyrings_read(const struct us_host *host, struct us_pool *pool,
+				struct us_bytes keys, struct us_blob *ret,
+				struct us_origin *ret_from) us_must_check;
+/* keys: /proc/keys; members: that text. Fills in list[].keyring. */
+struct us_err *us_keyrings_apply(struct us_pool *pool, struct us_bytes keys,
+				 struct us_bytes members, struct us_host_key *list, size_t n,
+				 bool *ret_machine_linked) us_must_check;
 struct us_err *us_keys_parse(struct us_pool *pool, struct us_bytes text, struct us_host_key **ret,
 			     size_t *ret_n) us_must_check;
 /* The number of possible CPUs from "0-3,8". False if it is no CPU list. */

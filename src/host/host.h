@@ -80,8 +80,10 @@ struct us_act_recording {
 };
 struct us_act us_act_recording(struct us_act_recording *recording);
 
-struct us_host_key {         /* one certificate in the kernel's keyrings, from /proc/keys */
-	const char *keyring; /* ".builtin_trusted_keys", ... or "" where /proc/keys does not tell */
+struct us_host_key { /* one certificate or revoked hash in the kernel's keyrings, from /proc/keys */
+	uint32_t serial;
+	bool hash;               /* revoked: the description is "tbs:" or "bin:" and hex digits */
+	const char *keyring;     /* ".builtin_trusted_keys", ...; "" if not known */
 	const char *description; /* "Debian Secure Boot CA: 6ccece7e..." */
 	const char *key_id;      /* hex, or "" */
 };
@@ -164,7 +166,8 @@ struct us_host {
 		ima_refuses_kexec_load;
 	const struct us_host_key *keys;
 	size_t n_keys;
-	struct us_origin keys_from;
+	struct us_origin keys_from, keyrings_from; /* keyrings: which key is in which */
+	enum us_tri machine_linked; /* .machine counts for kexec: .secondary_trusted_keys has it */
 
 	/* devices */
 	struct us_fact_u64 iommus;        /* entries of /sys/class/iommu */

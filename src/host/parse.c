@@ -281,14 +281,21 @@ struct us_err *us_keys_parse(struct us_pool *pool, struct us_bytes text, struct 
 	while (us_line_next(&text, &line)) {
 		struct us_bytes at = skip_words(line, 7), description, id;
 		struct us_host_key *key = &keys[n];
+		bool hash = us_line_after(at, "blacklist", NULL);
+		uint64_t serial;
+		size_t used;
 
-		if (!us_line_after(at, "asymmetri", NULL))
+		if (!hash && !us_line_after(at, "asymmetri", NULL))
 			continue;
-		description = key_description(skip_words(at, 1));
-		if (!description.n)
+		description = skip_words(at, 1);
+		if (!hash)
+			description = key_description(description);
+		if (!description.n || !us_number_at(line, 16, &serial, &used))
 			continue;
-		id = key_id_of(description);
-		key->keyring = "";
+		id = hash ? (struct us_bytes){ 0 } : key_id_of(description);
+		key->serial = (uint32_t)serial;
+		key->hash = hash;
+		key->keyring = hash ? ".blacklist" : "";
 		key->description =
 			us_pool_strndup(pool, (const char *)description.p, description.n);
 		key->key_id = id.n ? us_pool_strndup(pool, (const char *)id.p, id.n) : "";

@@ -201,6 +201,7 @@ static bool wants_key(struct us_bytes line, size_t *state)
 {
 	(void)state;
 	return us_bytes_find(line, 0, " asymmetri ", 11) != SIZE_MAX ||
+	       us_bytes_find(line, 0, " blacklist ", 11) != SIZE_MAX ||
 	       us_bytes_find(line, 0, " keyring   .", 12) != SIZE_MAX;
 }
 

@@ -98,6 +98,19 @@ static struct us_err *keep_namespace(struct snapshot *snap, enum us_host_file fi
 								: "4026531837"));
 }
 
+static struct us_err *keep_keyrings(struct snapshot *snap)
+{
+	_us_blob_deinit_ struct us_blob keys = { 0 }, members = { 0 };
+	struct us_origin from;
+
+	if (!us_host_read(snap->host, &snap->pool, US_FILE_KEYS, NULL, &keys, &from))
+		return NULL;
+	US_TRY(us_keyrings_read(snap->host, &snap->pool, us_blob_bytes(&keys), &members, &from));
+	return members.n ? keep(snap, us_host_files[US_FILE_MADE_KEYRINGS].path,
+				us_blob_bytes(&members))
+			 : NULL;
+}
+
 static struct us_err *keep_made(struct snapshot *snap)
 {
 	_us_kcore_deinit_ struct us_kcore kcore = { 0 };
@@ -110,6 +123,7 @@ static struct us_err *keep_made(struct snapshot *snap)
 	if (snap->host->hibernation_image.v != US_UNKNOWN)
 		US_TRY(keep_text(snap, US_FILE_MADE_HIBERNATION,
 				 snap->host->hibernation_image.v == US_YES ? "yes\n" : "no\n"));
+	US_TRY(keep_keyrings(snap));
 	US_TRY(us_kcore_read(snap->host, &snap->pool, &kcore));
 	if (kcore.vmcoreinfo.n)
 		US_TRY(keep(snap, us_host_files[US_FILE_MADE_VMCOREINFO].path,

@@ -118,6 +118,40 @@ static void test_cpuinfo_takes_whole_words(void **state)
 	assert_false(us_cpuinfo_parse(text("")).has_flags);
 }
 
+static void test_keyrings_say_what_counts(void **state)
+{
+	static const char keys[] =
+		"0000000a I------     1 perm 1f0b0000     0     0 keyring   .builtin_trusted_keys: 1\n"
+		"0000000b I------     1 perm 1f0f0000     0     0 keyring   .secondary_trusted_keys: 2\n"
+		"0000000c I------     1 perm 1f0b0000     0     0 keyring   .machine: 1\n"
+		"00000010 I------     1 perm 1f010000     0     0 asymmetri One: aabb: X509.rsa aabb []\n"
+		"00000011 I------     1 perm 1f010000     0     0 asymmetri Two: ccdd: X509.rsa ccdd []\n"
+		"00000012 I------     1 perm 0c030000     0     0 blacklist tbs:00ff\n";
+	_us_pool_deinit_ struct us_pool pool = { 0 };
+	struct us_host_key *list = NULL;
+	bool linked = true;
+	size_t n = 0;
+
+	(void)state;
+	assert_null(us_keys_parse(&pool, text(keys), &list, &n));
+	assert_int_equal(n, 3);
+	assert_int_equal(list[0].serial, 0x10);
+	assert_string_equal(list[0].keyring, "");
+	assert_true(list[2].hash);
+	assert_string_equal(list[2].description, "tbs:00ff");
+	assert_string_equal(list[2].keyring, ".blacklist");
+	assert_null(us_keyrings_apply(&pool, text(keys),
+				      text("0000000a: 00000010\n0000000b: 0000000a\n"
+					   "0000000c: 00000011\nzz\n"),
+				      list, n, &linked));
+	assert_string_equal(list[0].keyring, ".builtin_trusted_keys");
+	assert_string_equal(list[1].keyring, ".machine");
+	assert_false(linked);
+	assert_null(us_keyrings_apply(&pool, text(keys), text("0000000b: 0000000a 0000000c\n"),
+				      list, n, &linked));
+	assert_true(linked);
+}
+
 static void test_keys_are_certificates_only(void **state)
 {
 	_us_pool_deinit_ struct us_pool pool = { 0 };
@@ -255,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_iomem_with_a_bad_line_names_it),
 		cmocka_unit_test(test_cpuinfo_takes_whole_words),
 		cmocka_unit_test(test_keys_are_certificates_only),
+		cmocka_unit_test(test_keyrings_say_what_counts),
 		cmocka_unit_test(test_cpu_lists_are_counted),
 		cmocka_unit_test(test_brackets_mark_the_choice),
 		cmocka_unit_test(test_kallsyms_tells_weak_stand_ins_apart),
