@@ -76,8 +76,6 @@ const struct us_map *us_ram(const struct us_host *host, struct us_origin *ret_fr
 
 bool us_file_load_takes(const struct us_arch *arch, enum us_image_kind kind);
 
-/* The image as the kernel would be given it by kexec_file_load: its signature. */
-const struct us_signature *us_handed_signature(const struct us_image *image);
 /* Does the running kernel insist on a good signature? why: static words, evidence for people. */
 enum us_tri us_enforced(const struct us_host *host, struct us_origin *ret_from,
 			const char **ret_why);

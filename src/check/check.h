@@ -127,6 +127,21 @@ enum us_call us_check_call(const struct us_case *c);
 /* Will the image's signature decide something here? Then verify it before judging; it costs a
  * hash over the file. */
 bool us_check_needs_signature(const struct us_host *host);
+/* The signature that kexec_file_load would look at: of the file, or of the kernel inside it. */
+const struct us_signature *us_handed_signature(const struct us_image *image);
+/* The kernel's keys that count for kexec, and what is revoked; texts stay the host's. */
+struct us_err *us_host_anchors(const struct us_host *host, struct us_anchors *ret) us_must_check;
+/* What kexec_file_load says of a signature on this machine: the verifier's words are one thing,
+ * whether the kernel insists on them is another. */
+struct us_kexec_answer {
+	struct us_trust trust;
+	enum us_tri taken; /* as far as signatures go */
+	int os_errno;      /* US_NO: what it answers */
+	const char *why;   /* static words: why it insists, why it does not, why it is not known */
+	const char *from;  /* where that was read, "" if nowhere */
+};
+struct us_kexec_answer us_kexec_answer(const struct us_host *host, const struct us_image *image,
+				       struct us_trust trust);
 /* "block" | "warning" | "note" */
 const char *us_severity_name(enum us_severity severity);
 

@@ -8,8 +8,8 @@
  */
 #include "check/check-int.h"
 
+#include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #define PEFILE "crypto/asymmetric_keys/verify_pefile.c (Linux 6.12)"
 
@@ -34,13 +34,18 @@ enum us_tri us_enforced(const struct us_host *host, struct us_origin *ret_from, 
 	*ret_why = "this kernel insists on a good signature";
 	if (host->sig_enforced.v == US_YES)
 		return US_YES;
-	if (is_locked(host)) {
+	/* Linux 6.12 kernel/kexec_file.c: lockdown asks for signatures only where they can be read */
+	if (is_locked(host) && us_kconfig_builtin(host->kconfig, "KEXEC_SIG") != US_NO) {
 		*ret_from = host->lockdown.o;
 		*ret_why = "this kernel is locked down and takes signed images only";
 		return US_YES;
 	}
 	if (host->sig_enforced.v == US_UNKNOWN)
 		return US_UNKNOWN;
+	if (us_kconfig_builtin(host->kconfig, "KEXEC_SIG") == US_NO) {
+		*ret_from = host->sig_enforced.o;
+		return US_NO;
+	}
 	*ret_from = host->lockdown.o;
 	return us_known(host->lockdown.o) ? US_NO : US_UNKNOWN;
 }
@@ -114,63 +119,30 @@ static enum us_result tampered(const struct us_case *c, struct us_detail *d)
 	return us_cannot_tell(d, "verifying the digest of the file (--deep)");
 }
 
-static bool id_ends(const char *a, const char *b)
+/* What the verifier says of the image and this kernel's keys. */
+static struct us_trust ask_verifier(const struct us_case *c)
 {
-	size_t na = a ? strlen(a) : 0, nb = b ? strlen(b) : 0;
+	_us_anchors_deinit_ struct us_anchors anchors = { 0 };
+	_us_err_free_ struct us_err *err = us_host_anchors(c->host, &anchors);
+	struct us_trust t = { .os_errno = ENOMEM, .why = "there is no memory to look at the keys" };
 
-	/* /proc/keys shows the tail of an id, certificates may carry more or less of it */
-	if (na < 8 || nb < 8)
-		return false;
-	return na <= nb ? strcasecmp(b + nb - na, a) == 0 || strncasecmp(b, a, na) == 0
-			: strcasecmp(a + na - nb, b) == 0 || strncasecmp(a, b, nb) == 0;
+	if (!err)
+		t = us_signature_trust(us_handed_signature(c->image), anchors.v, anchors.n);
+	/* the anchors end here; what they describe is the host's and stays */
+	t.anchor = NULL;
+	t.file_revoked = NULL;
+	return t;
 }
 
-/* The common name in a one-line subject such as "/CN=Debian Secure Boot CA" or "O = X, CN = Y". */
-static bool names_cn(const char *description, const char *subject)
+static bool is_revoked(const struct us_trust *t)
 {
-	const char *cn = subject ? strstr(subject, "CN") : NULL;
-	size_t n;
-
-	if (!cn || !description)
-		return false;
-	cn += 2;
-	cn += strspn(cn, " =");
-	n = strcspn(cn, ",/");
-	return n > 0 && strncmp(description, cn, n) == 0 &&
-	       (description[n] == '\0' || description[n] == ':');
-}
-
-static bool has_text(const char *s)
-{
-	return s && *s;
-}
-
-static bool is_key_of(const struct us_host_key *key, const struct us_signature *s)
-{
-	if (has_text(key->key_id) && (has_text(s->signer_key_id) || has_text(s->authority_key_id)))
-		return id_ends(key->key_id, s->signer_key_id) ||
-		       id_ends(key->key_id, s->authority_key_id);
-	return names_cn(key->description, s->issuer);
-}
-
-static bool in_blacklist(const struct us_host_key *key)
-{
-	return key->keyring && strcmp(key->keyring, ".blacklist") == 0;
-}
-
-static const struct us_host_key *find_key(const struct us_host *host, const struct us_signature *s,
-					  bool blacklisted)
-{
-	for (size_t i = 0; i < host->n_keys; i++)
-		if (in_blacklist(&host->keys[i]) == blacklisted && is_key_of(&host->keys[i], s))
-			return &host->keys[i];
-	return NULL;
+	return t->os_errno == EKEYREJECTED && t->revoked;
 }
 
 /* Is there a signer to look up? The facts come with the verified signature. */
 static bool has_signer(const struct us_signature *s)
 {
-	return s->present == US_YES && !s->problem && s->signer;
+	return s->present == US_YES && !s->problem && s->verified;
 }
 
 static enum us_result unknown_signer(const struct us_case *c, struct us_detail *d)
@@ -179,19 +151,23 @@ static enum us_result unknown_signer(const struct us_case *c, struct us_detail *
 	struct us_origin from;
 	const char *why;
 	enum us_tri enforced = us_enforced(c->host, &from, &why);
+	struct us_trust t;
 
 	if (s->present != US_YES || s->problem || enforced == US_NO)
 		return US_NOT_APPLICABLE;
-	if (!s->signer)
+	if (!s->verified)
 		return us_cannot_tell(d, "reading the certificates in the signature (--deep)");
 	if (!us_known(c->host->keys_from))
 		return us_missing(d, c->host->keys_from);
+	t = ask_verifier(c);
 	us_fact(d,
-		"signed by %s, issued by %s (key %s), which is not among this kernel's keys (%zu)",
-		s->signer, s->issuer ? s->issuer : "nobody named",
-		has_text(s->authority_key_id) ? s->authority_key_id : "not named", c->host->n_keys);
+		"signed by %s, issued by %s (key %s), and none of this kernel's keys (%zu) vouches for "
+		"it: %s",
+		*s->signer ? s->signer : "somebody without a certificate in it",
+		*s->issuer ? s->issuer : "nobody named",
+		*s->authority_key_id ? s->authority_key_id : "not named", c->host->n_keys, t.why);
 	us_read(d, "%s; %s", c->image->path, us_path(c->host->keys_from));
-	if (find_key(c->host, s, false)) {
+	if (t.os_errno != ENOKEY && t.os_errno != ENOPKG) {
 		us_fact(d, "signed by %s, and this kernel has the key", s->signer);
 		return US_PASS;
 	}
@@ -201,19 +177,19 @@ static enum us_result unknown_signer(const struct us_case *c, struct us_detail *
 static enum us_result revoked(const struct us_case *c, struct us_detail *d)
 {
 	const struct us_signature *s = us_handed_signature(c->image);
-	const struct us_host_key *key;
 	struct us_origin from;
+	struct us_trust t;
 	const char *why;
 
 	if (!has_signer(s) || us_enforced(c->host, &from, &why) == US_NO)
 		return US_NOT_APPLICABLE;
 	if (!us_known(c->host->keys_from))
 		return us_missing(d, c->host->keys_from);
-	key = find_key(c->host, s, true);
-	if (!key)
+	t = ask_verifier(c);
+	if (!is_revoked(&t))
 		return US_PASS;
-	us_remedy(d, "Choose an image signed with a key that is not revoked (%s)", key->description);
-	return bad_if_enforced(c, d, "the signer's key is on this kernel's revocation list");
+	us_remedy(d, "Choose an image signed with a key that is not revoked (%s)", t.cert->subject);
+	return bad_if_enforced(c, d, t.why);
 }
 
 static enum us_result no_verifier(const struct us_case *c, struct us_detail *d)

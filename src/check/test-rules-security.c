@@ -181,7 +181,34 @@ static void test_signers(void **state)
 		enforced(b);
 		b->key.keyring = ".blacklist";
 	});
+	FAILS("signature.revoked", "by the hash of the certificate", {
+		enforced(b);
+		b->key.hash = true;
+		b->key.keyring = ".blacklist";
+		b->key.description =
+			"tbs:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	});
+	PASSES("signature.revoked", "another's hash", {
+		enforced(b);
+		b->key.hash = true;
+		b->key.keyring = ".blacklist";
+		b->key.description = "tbs:ff";
+	});
 	PASSES("signature.revoked", "not on it", { enforced(b); });
+	FAILS("signature.unknown-signer", "a keyring that does not count", {
+		enforced(b);
+		b->key.keyring = ".ima";
+	});
+	FAILS("signature.unknown-signer", "a machine keyring that is not linked", {
+		enforced(b);
+		b->key.keyring = ".machine";
+		host->machine_linked = US_NO;
+	});
+	PASSES("signature.unknown-signer", "a machine keyring that is", {
+		enforced(b);
+		b->key.keyring = ".machine";
+		host->machine_linked = US_YES;
+	});
 	FAILS("signature.no-verifier", "not built", {
 		enforced(b);
 		host->kconfig = b->other_config;

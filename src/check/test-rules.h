@@ -61,7 +61,29 @@ static inline struct us_kconfig *bench_config(const char *text)
 
 static inline void bench_image(struct bench *b)
 {
+	static const struct us_cert cert = {
+		.subject = "CN=Example Signer 2025",
+		.issuer = "CN=Example Secure Boot CA",
+		.serial = "0a",
+		.key_id = "14011249c2675ea8e5148542202005810584b25f",
+		.authority_key_id = "6ccece7e4c6c0d1f6149f3dd27dfcc5cbb419ea1",
+		.hash_name = "SHA256",
+		.tbs = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+		.issued_by = -1,
+	};
+	static const struct us_signer signer = {
+		.issuer = "CN=Example Secure Boot CA",
+		.serial = "0a",
+		.hash_name = "sha256",
+		.known_hash = true,
+		.ok = US_YES,
+	};
 	struct us_signature good = {
+		.certs = &cert,
+		.n_certs = 1,
+		.signers = &signer,
+		.n_signers = 1,
+		.digest = "aabb",
 		.present = US_YES,
 		.verified = true,
 		.digest_ok = US_YES,
@@ -207,8 +229,9 @@ static inline void bench_kexec(struct bench *b)
 	h->lockdown = (struct us_fact_str){ KNOWN("/sys/kernel/security/lockdown"), "none" };
 	h->secure_boot = h->sig_enforced = h->ima_appraises_kexec = h->ima_refuses_kexec_load =
 		(struct us_fact_tri){ KNOWN("efivar SecureBoot"), US_NO };
-	b->key = (struct us_host_key){ "", "Example Secure Boot CA: 6ccece7e",
-				       "6ccece7e4c6c0d1f6149f3dd27dfcc5cbb419ea1" };
+	b->key = (struct us_host_key){ .keyring = "",
+				       .description = "Example Secure Boot CA: 6ccece7e",
+				       .key_id = "6ccece7e4c6c0d1f6149f3dd27dfcc5cbb419ea1" };
 	h->keys = &b->key;
 	h->n_keys = 1;
 	h->keys_from = (struct us_origin)KNOWN("/proc/keys");
@@ -339,7 +362,7 @@ static inline int bench_open(void **state)
 
 	if (!b)
 		return -1;
-	b->host_config = bench_config("CONFIG_KEXEC_BZIMAGE_VERIFY_SIG=y\n"
+	b->host_config = bench_config("CONFIG_KEXEC_SIG=y\nCONFIG_KEXEC_BZIMAGE_VERIFY_SIG=y\n"
 				      "CONFIG_KEXEC_HANDOVER=y\nCONFIG_CRASH_HOTPLUG=y\n");
 	b->other_config = bench_config("CONFIG_64BIT=y\n");
 	*state = b;

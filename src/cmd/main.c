@@ -31,6 +31,7 @@ static const struct us_cmd *const commands[] = {
 	&us_cmd_size,
 	&us_cmd_rehearse,
 	&us_cmd_capture,
+	&us_cmd_verify_image,
 	NULL,
 };
 
@@ -50,7 +51,7 @@ static void help(FILE *f)
 		   "Start one Linux kernel from another: say first whether it can, and why not;\n"
 		   "and save what a crash leaves behind.\n\n");
 	for (const struct us_cmd *const *c = commands; *c; c++)
-		fprintf(f, "  %-9s %-10s %s\n", (*c)->name, (*c)->args ? (*c)->args : "",
+		fprintf(f, "  %-12s %-10s %s\n", (*c)->name, (*c)->args ? (*c)->args : "",
 			(*c)->brief);
 	fprintf(f, "\n"
 		   "understudy COMMAND --help tells the options of one command.\n"

@@ -3,8 +3,8 @@
  * What a PE signature says and whether it is true: the Authenticode digest of the file, the PKCS#7
  * SignedData around it (RFC 2315), and the certificate of its signer. Spec: Microsoft "Windows
  * Authenticode Portable Executable Signature Format"; the order of sections and the rest behind
- * them as Linux 6.12 crypto/asymmetric_keys/verify_pefile.c hashes them. The signature is verified
- * with the signer's certificate that the file carries: no chain is built and no keyring is asked.
+ * them as Linux 6.12 crypto/asymmetric_keys/verify_pefile.c hashes them. Each signature is verified
+ * with its signer's certificate that the file carries; who trusts that is trust.c's matter.
  */
 #include "image/signature-int.h"
 
@@ -19,6 +19,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SPC_INDIRECT_DATA "1.3.6.1.4.1.311.2.1.4"
 
@@ -37,15 +38,15 @@ static void md_ctx_freep(EVP_MD_CTX **ctx)
 	EVP_MD_CTX_free(*ctx);
 }
 
-static void signers_freep(STACK_OF(X509) * *signers)
+static void bio_chain_freep(BIO **b)
 {
-	sk_X509_free(*signers);
+	BIO_free_all(*b);
 }
 
-#define _pkcs7_free_   __attribute__((cleanup(pkcs7_freep)))
-#define _bio_free_     __attribute__((cleanup(bio_freep)))
-#define _md_ctx_free_  __attribute__((cleanup(md_ctx_freep)))
-#define _signers_free_ __attribute__((cleanup(signers_freep)))
+#define _pkcs7_free_     __attribute__((cleanup(pkcs7_freep)))
+#define _bio_free_       __attribute__((cleanup(bio_freep)))
+#define _md_ctx_free_    __attribute__((cleanup(md_ctx_freep)))
+#define _bio_chain_free_ __attribute__((cleanup(bio_chain_freep)))
 
 /* What the kernel can hash with (mscode_parser.c), by the bytes of its object identifier. */
 static const struct digest {
@@ -221,64 +222,9 @@ static struct us_err *check_digest(struct us_pool *pool, const struct us_signed_
 		return us_err_nomem();
 	if (content->digest.n != n)
 		has_problem(s, "the signed digest has the wrong length", EBADMSG);
+	US_TRY(us_cert_hex(pool, sum, n, &s->digest));
 	s->digest_ok = us_tri_of(us_bytes_equal(content->digest, us_bytes_of(sum, n)));
 	return NULL;
-}
-
-/* One line, with control and non-ASCII characters escaped. */
-static struct us_err *name_text(struct us_pool *pool, const X509_NAME *name, const char **ret)
-{
-	_bio_free_ BIO *bio = BIO_new(BIO_s_mem());
-	const char *text;
-	char *p;
-	long n;
-
-	if (!bio)
-		return us_err_nomem();
-	if (!name || X509_NAME_print_ex(bio, name, 0, XN_FLAG_ONELINE & ~XN_FLAG_SPC_EQ) < 0)
-		return NULL;
-	n = BIO_get_mem_data(bio, &p);
-	text = us_pool_strndup(pool, p ? p : "", n > 0 ? (size_t)n : 0);
-	if (!text)
-		return us_err_nomem();
-	*ret = text;
-	return NULL;
-}
-
-static struct us_err *hex_text(struct us_pool *pool, const ASN1_OCTET_STRING *id, const char **ret)
-{
-	size_t n = id ? (size_t)ASN1_STRING_length(id) : 0;
-	const unsigned char *p = id ? ASN1_STRING_get0_data(id) : NULL;
-	char *text;
-
-	if (!n)
-		return NULL;
-	text = us_pool_array(pool, n + 1, 2);
-	if (!text)
-		return us_err_nomem();
-	for (size_t i = 0; i < n; i++) {
-		text[2 * i] = "0123456789abcdef"[p[i] >> 4];
-		text[2 * i + 1] = "0123456789abcdef"[p[i] & 15];
-	}
-	*ret = text;
-	return NULL;
-}
-
-/* Without the signer's certificate in the file only its issuer is known. */
-static struct us_err *read_absent_signer(struct us_pool *pool, PKCS7 *p7, struct us_signature *s)
-{
-	STACK_OF(PKCS7_SIGNER_INFO) *infos = PKCS7_get_signer_info(p7);
-	const PKCS7_SIGNER_INFO *info = infos && sk_PKCS7_SIGNER_INFO_num(infos) > 0
-						? sk_PKCS7_SIGNER_INFO_value(infos, 0)
-						: NULL;
-
-	if (!info) {
-		has_problem(s, "the PKCS#7 data names no signer", EBADMSG);
-		return NULL;
-	}
-	return info->issuer_and_serial
-		       ? name_text(pool, info->issuer_and_serial->issuer, &s->issuer)
-		       : NULL;
 }
 
 /* PKCS7_verify() of OpenSSL 3.0 leaks its copy of the content if it meets a digest that it does not
@@ -299,25 +245,120 @@ static bool has_digests(const PKCS7 *p7)
 	return true;
 }
 
-static struct us_err *check_signer(struct us_pool *pool, PKCS7 *p7,
-				   const struct signed_content *content, struct us_signature *s)
+/* Does that SignerInfo's signature over the content verify? */
+static enum us_tri verify_signer(PKCS7 *p7, PKCS7_SIGNER_INFO *info, X509 *cert,
+				 const struct signed_content *content)
 {
-	_signers_free_ STACK_OF(X509) *signers = PKCS7_get0_signers(p7, NULL, 0);
-	_bio_free_ BIO *data = NULL;
-	X509 *signer;
+	_bio_free_ BIO *data = BIO_new_mem_buf(content->value.p, (int)content->value.n);
+	_bio_chain_free_ BIO *chain = data && has_digests(p7) ? PKCS7_dataInit(p7, data) : NULL;
+	uint8_t buf[512];
 
-	if (!signers || sk_X509_num(signers) < 1)
-		return read_absent_signer(pool, p7, s);
-	signer = sk_X509_value(signers, 0);
-	US_TRY(name_text(pool, X509_get_subject_name(signer), &s->signer));
-	US_TRY(name_text(pool, X509_get_issuer_name(signer), &s->issuer));
-	US_TRY(hex_text(pool, X509_get0_subject_key_id(signer), &s->signer_key_id));
-	US_TRY(hex_text(pool, X509_get0_authority_key_id(signer), &s->authority_key_id));
-	data = BIO_new_mem_buf(content->value.p, (int)content->value.n);
-	if (!data)
+	if (!chain)
+		return US_NO;
+	data = NULL; /* the chain has it */
+	while (BIO_read(chain, buf, sizeof(buf)) > 0)
+		;
+	return us_tri_of(PKCS7_signatureVerify(chain, p7, info, cert) == 1);
+}
+
+/* The kernel compares the time that the signature claims with the certificate's validity. */
+static bool is_out_of_season(PKCS7_SIGNER_INFO *info, const X509 *cert)
+{
+	const ASN1_TYPE *t = PKCS7_get_signed_attribute(info, NID_pkcs9_signingTime);
+	const ASN1_TIME *time =
+		t && (t->type == V_ASN1_UTCTIME || t->type == V_ASN1_GENERALIZEDTIME)
+			? (const ASN1_TIME *)t->value.asn1_string
+			: NULL;
+
+	return time && (ASN1_TIME_compare(time, X509_get0_notBefore(cert)) == -1 ||
+			ASN1_TIME_compare(time, X509_get0_notAfter(cert)) == 1);
+}
+
+static struct us_err *read_signer(struct us_pool *pool, PKCS7 *p7, PKCS7_SIGNER_INFO *info,
+				  const struct signed_content *content, struct us_signer *ret)
+{
+	STACK_OF(X509) *certs = p7->d.sign->cert;
+	const PKCS7_ISSUER_AND_SERIAL *ias = info->issuer_and_serial;
+	int nid = info->digest_alg ? OBJ_obj2nid(info->digest_alg->algorithm) : NID_undef;
+
+	*ret = (struct us_signer){ .cert = -1, .issuer = "", .serial = "" };
+	ret->hash_name = nid == NID_undef ? "unknown" : us_pool_strdup(pool, OBJ_nid2ln(nid));
+	if (!ret->hash_name)
 		return us_err_nomem();
-	s->signature_ok = us_tri_of(has_digests(p7) &&
-				    PKCS7_verify(p7, NULL, NULL, data, NULL, PKCS7_NOVERIFY) == 1);
+	for (size_t i = 0; i < us_array_size(digests); i++)
+		ret->known_hash |= strcasecmp(ret->hash_name, digests[i].name) == 0;
+	ret->known_hash |= nid == NID_sha224;
+	if (!ias || !ias->issuer || !ias->serial)
+		return NULL;
+	US_TRY(us_cert_name(pool, ias->issuer, &ret->issuer));
+	US_TRY(us_cert_number(pool, ias->serial, &ret->serial));
+	for (int i = 0; certs && i < sk_X509_num(certs); i++) {
+		X509 *x = sk_X509_value(certs, i);
+
+		if (ret->cert >= 0 || X509_NAME_cmp(X509_get_issuer_name(x), ias->issuer) != 0 ||
+		    ASN1_INTEGER_cmp(X509_get0_serialNumber(x), ias->serial) != 0)
+			continue;
+		ret->cert = i;
+		ret->ok = verify_signer(p7, info, x, content);
+		ret->out_of_season = is_out_of_season(info, x);
+	}
+	return NULL;
+}
+
+static struct us_err *read_certs(struct us_pool *pool, PKCS7 *p7, struct us_signature *s)
+{
+	STACK_OF(X509) *certs = p7->d.sign->cert;
+	int n = certs ? sk_X509_num(certs) : 0;
+	struct us_cert *list = us_pool_array(pool, (size_t)n + 1, sizeof(*list));
+
+	if (!list)
+		return us_err_nomem();
+	for (int i = 0; i < n; i++)
+		US_TRY(us_cert_read(pool, sk_X509_value(certs, i), &list[i]));
+	us_certs_link(list, (size_t)n);
+	s->certs = list;
+	s->n_certs = (size_t)n;
+	return NULL;
+}
+
+/* The first signer again, for those who want one. */
+static void name_signer(struct us_signature *s)
+{
+	const struct us_signer *first = &s->signers[0];
+	const struct us_cert *c = first->cert >= 0 ? &s->certs[first->cert] : NULL;
+
+	s->issuer = c ? c->issuer : first->issuer;
+	if (!c)
+		return;
+	s->signer = c->subject;
+	s->signer_key_id = c->key_id;
+	s->authority_key_id = c->authority_key_id;
+}
+
+static struct us_err *check_signers(struct us_pool *pool, PKCS7 *p7,
+				    const struct signed_content *content, struct us_signature *s)
+{
+	STACK_OF(PKCS7_SIGNER_INFO) *infos = PKCS7_get_signer_info(p7);
+	int n = infos ? sk_PKCS7_SIGNER_INFO_num(infos) : 0;
+	struct us_signer *list;
+
+	if (n < 1) {
+		has_problem(s, "the PKCS#7 data names no signer", EBADMSG);
+		return NULL;
+	}
+	list = us_pool_array(pool, (size_t)n, sizeof(*list));
+	if (!list)
+		return us_err_nomem();
+	US_TRY(read_certs(pool, p7, s));
+	s->signers = list;
+	s->n_signers = (size_t)n;
+	for (int i = 0; i < n; i++) {
+		US_TRY(read_signer(pool, p7, sk_PKCS7_SIGNER_INFO_value(infos, i), content,
+				   &list[i]));
+		if (list[i].ok != US_UNKNOWN && s->signature_ok != US_NO)
+			s->signature_ok = list[i].ok;
+	}
+	name_signer(s);
 	return NULL;
 }
 
@@ -329,13 +370,16 @@ struct us_err *us_authenticode_verify(struct us_pool *pool, const struct us_sign
 	struct signed_content content;
 	struct us_err *err = NULL;
 
-	if (!p7 || !read_content(p7, &content))
+	if (!p7 || !read_content(p7, &content)) {
 		has_problem(signature, "the certificate's PKCS#7 data holds no file digest",
 			    EBADMSG);
-	else
-		err = check_digest(pool, pe, &content, signature);
-	if (p7 && !signature->problem && !err)
-		err = check_signer(pool, p7, &content, signature);
+	} else {
+		err = check_signers(pool, p7, &content, signature);
+		if (!err && !signature->problem) {
+			err = check_digest(pool, pe, &content, signature);
+			signature->late = signature->problem != NULL;
+		}
+	}
 	ERR_clear_error();
 	return err;
 }

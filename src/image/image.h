@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "base/progress.h"
 #include "base/tri.h"
+#include "image/signature.h"
 #include "kconfig/kconfig.h"
 #include "pack/pack.h"
 
@@ -79,24 +80,6 @@ struct us_setup {
 #define US_XLF_MEM_ENCRYPTION  0x0080
 /* Name of xloadflags bit 0..15 ("XLF_5LEVEL"), NULL for one without a name. */
 const char *us_xloadflag_name(unsigned int bit);
-
-/* The PE signature of the file as a loader would hand it to the kernel
- * (crypto/asymmetric_keys/verify_pefile.c). */
-struct us_signature {
-	enum us_tri present;   /* US_UNKNOWN: not a PE file */
-	uint64_t offset, size; /* of the certificate table */
-	const char *problem;   /* why the kernel would not parse it, or NULL */
-	int problem_errno; /* what kexec_file_load would answer for that (ELIBBAD, 524...), 0 if none */
-	bool verified;     /* the fields below are filled: us_image_verify_signature() */
-	enum us_tri digest_ok;    /* the Authenticode digest equals the signed one */
-	enum us_tri signature_ok; /* the signature over it verifies with the signer's certificate in
-				     the file */
-	const char *digest_name;  /* "sha256" */
-	const char *signer;       /* subject of the signing certificate, one line */
-	const char *issuer;       /* its issuer */
-	const char *signer_key_id;    /* hex subject key id ("" if none) */
-	const char *authority_key_id; /* hex key id of the issuer ("" if none) */
-};
 
 /* What an image can do, learned from its .config or, without one, from probe strings and symbols in
  * it. */

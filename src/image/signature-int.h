@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Private to signature.c and authenticode.c: a signed PE file as the kernel's verifier sees it. */
+/* Private to signature.c, authenticode.c, certs.c and trust.c: a signed PE file as the kernel's
+ * verifier sees it. */
 #ifndef US_IMAGE_SIGNATURE_INT_H
 #define US_IMAGE_SIGNATURE_INT_H
 
 #include "image/image.h"
+
+#include <openssl/x509.h>
 
 struct us_signed_pe {
 	struct us_bytes file;
@@ -26,6 +29,18 @@ struct us_pe_problem {
 
 /* ret is filled as far as the parsing came. */
 struct us_pe_problem us_signed_pe_parse(struct us_bytes file, struct us_signed_pe *ret);
+
+/* certs.c: facts about certificates, kept in pool. Texts are never NULL. */
+struct us_err *us_cert_hex(struct us_pool *pool, const uint8_t *p, size_t n, const char **ret)
+	us_must_check;
+struct us_err *us_cert_name(struct us_pool *pool, const X509_NAME *name, const char **ret)
+	us_must_check;
+struct us_err *us_cert_number(struct us_pool *pool, const ASN1_INTEGER *number, const char **ret)
+	us_must_check;
+struct us_err *us_cert_read(struct us_pool *pool, X509 *x, struct us_cert *ret) us_must_check;
+enum us_tri us_cert_signed_by(const struct us_cert *cert, const struct us_cert *issuer);
+/* Fills in issued_by and link_ok of n certificates. */
+void us_certs_link(struct us_cert *certs, size_t n);
 
 /* The second half of us_image_verify_signature(), for one file. */
 struct us_err *us_authenticode_verify(struct us_pool *pool, const struct us_signed_pe *pe,

@@ -143,6 +143,25 @@ static struct us_pe_problem strip_wrapper(struct us_signed_pe *pe)
 	return trim_pkcs7(&pe->pkcs7);
 }
 
+/* The table's entry at offset at: its PKCS#7 data; false at the end, and for what is no such entry.
+ * Entries begin at multiples of 8. */
+static bool next_entry(const struct us_signed_pe *pe, uint64_t *at, struct us_bytes *ret)
+{
+	uint32_t length;
+	uint16_t type;
+
+	while (us_bytes_has(pe->file, *at, CERT_HEADER_BYTES) &&
+	       *at + CERT_HEADER_BYTES <= (uint64_t)pe->certs + pe->certs_bytes &&
+	       us_le32(pe->file, *at, &length) && us_le16(pe->file, *at + 6, &type) &&
+	       length > CERT_HEADER_BYTES) {
+		*ret = us_bytes_clip(pe->file, *at + CERT_HEADER_BYTES, length - CERT_HEADER_BYTES);
+		*at += ((uint64_t)length + 7) / 8 * 8;
+		if (type == CERT_TYPE_PKCS && !trim_pkcs7(ret).text)
+			return true;
+	}
+	return false;
+}
+
 struct us_pe_problem us_signed_pe_parse(struct us_bytes file, struct us_signed_pe *ret)
 {
 	struct us_pe_problem p;
@@ -152,25 +171,57 @@ struct us_pe_problem us_signed_pe_parse(struct us_bytes file, struct us_signed_p
 	return p.text ? p : strip_wrapper(ret);
 }
 
+static const struct us_signature nothing = {
+	.digest_name = "",
+	.digest = "",
+	.signer = "",
+	.issuer = "",
+	.signer_key_id = "",
+	.authority_key_id = "",
+};
+
 void us_signature_read(struct us_bytes file, struct us_signature *ret)
 {
 	struct us_signed_pe pe;
 	struct us_pe_problem p = us_signed_pe_parse(file, &pe);
 
-	*ret = (struct us_signature){
-		.present = pe.certs && pe.certs_bytes ? US_YES
-			   : pe.cert_dir              ? US_NO
-						      : US_UNKNOWN,
-		.offset = pe.certs,
-		.size = pe.certs_bytes,
-		.problem = p.text,
-		.problem_errno = p.os_errno,
-		.digest_name = "",
-		.signer = "",
-		.issuer = "",
-		.signer_key_id = "",
-		.authority_key_id = "",
-	};
+	*ret = nothing;
+	ret->present = pe.certs && pe.certs_bytes ? US_YES : pe.cert_dir ? US_NO : US_UNKNOWN;
+	ret->offset = pe.certs;
+	ret->size = pe.certs_bytes;
+	ret->problem = p.text;
+	ret->problem_errno = p.os_errno;
+}
+
+#define OTHERS_MAX 16
+
+/* Signatures behind the first one. */
+static struct us_err *verify_others(struct us_pool *pool, struct us_signed_pe *pe,
+				    struct us_signature *s)
+{
+	struct us_signature *others = us_pool_array(pool, OTHERS_MAX, sizeof(*others));
+	uint64_t at = pe->certs;
+
+	if (!others)
+		return us_err_nomem();
+	if (!next_entry(pe, &at, &pe->pkcs7)) /* the first one itself */
+		return NULL;
+	s->others = others;
+	while (s->n_others < OTHERS_MAX) {
+		struct us_signature *other = &others[s->n_others];
+		uint64_t begin = at;
+
+		if (!next_entry(pe, &at, &pe->pkcs7))
+			break;
+		*other = nothing;
+		other->present = US_YES;
+		other->offset = begin;
+		other->size = at - begin;
+		US_TRY(us_authenticode_verify(pool, pe, other));
+		other->verified = true;
+		s->n_others++;
+	}
+	return NULL;
 }
 
 static struct us_err *verify(struct us_pool *pool, struct us_bytes file, struct us_signature *s)
@@ -179,8 +230,10 @@ static struct us_err *verify(struct us_pool *pool, struct us_bytes file, struct 
 
 	if (s->verified)
 		return NULL;
-	if (s->present == US_YES && !us_signed_pe_parse(file, &pe).text)
+	if (s->present == US_YES && !us_signed_pe_parse(file, &pe).text) {
 		US_TRY(us_authenticode_verify(pool, &pe, s));
+		US_TRY(verify_others(pool, &pe, s));
+	}
 	s->verified = true;
 	return NULL;
 }

@@ -237,6 +237,59 @@ static void test_good_signature_verifies_and_names_its_signer(void **state)
 	free_signer(signer);
 }
 
+/* The answer with the image's own first certificate as the only anchor. */
+static struct us_trust ask(const struct us_signature *s, enum us_anchor_use use)
+{
+	const struct us_anchor anchor = { .use = use,
+					  .from = "test",
+					  .description = "key",
+					  .key_id = s->certs[0].key_id,
+					  .hash = s->certs[0].tbs,
+					  .cert = use == US_ANCHOR_TRUSTED ? &s->certs[0] : NULL };
+
+	return us_signature_trust(s, &anchor, 1);
+}
+
+static void test_the_answer_is_the_kernels(void **state)
+{
+	struct signer signer = make_signer("x");
+	struct us_bytes bytes;
+	struct us_image *image;
+	struct us_signature *s;
+
+	(void)state;
+	/* signed after its certificate had ended */
+	image = image_of(make_signed(&signer, true));
+	assert_null(us_image_verify_signature(image));
+	assert_true(image->signature.signers[0].out_of_season);
+	assert_int_equal(ask(&image->signature, US_ANCHOR_TRUSTED).os_errno, EKEYREJECTED);
+	drop(image);
+
+	X509_gmtime_adj(X509_getm_notAfter(signer.cert), 3600);
+	assert_true(X509_sign(signer.cert, signer.key, EVP_sha256()) > 0);
+	bytes = make_signed(&signer, true);
+	image = image_of(bytes);
+	assert_null(us_image_verify_signature(image));
+	s = &image->signature;
+	assert_int_equal(s->n_signers, 1);
+	assert_int_equal(s->certs[0].issued_by, 0);
+	assert_int_equal(s->certs[0].link_ok, US_YES);
+	assert_int_equal(ask(s, US_ANCHOR_TRUSTED).os_errno, 0);
+	assert_int_equal(us_signature_trust(s, NULL, 0).os_errno, ENOKEY);
+	assert_int_equal(ask(s, US_ANCHOR_REVOKED).os_errno, EKEYREJECTED);
+	assert_true(ask(s, US_ANCHOR_REVOKED).revoked);
+	assert_int_equal(ask(s, US_ANCHOR_REVOKED_TBS).os_errno, EKEYREJECTED);
+	assert_true(ask(s, US_ANCHOR_REVOKED_TBS).revoked);
+	/* what is found out about the digest comes last */
+	s->problem = "a digest that nobody knows";
+	s->problem_errno = ENOPKG;
+	s->late = true;
+	assert_int_equal(ask(s, US_ANCHOR_TRUSTED).os_errno, ENOPKG);
+	assert_int_equal(us_signature_trust(s, NULL, 0).os_errno, ENOKEY);
+	drop(image);
+	free_signer(signer);
+}
+
 static void test_every_changed_byte_breaks_the_digest(void **state)
 {
 	static const size_t places[] = {
@@ -402,6 +455,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_signature_verifies_and_names_its_signer),
+		cmocka_unit_test(test_the_answer_is_the_kernels),
 		cmocka_unit_test(test_every_changed_byte_breaks_the_digest),
 		cmocka_unit_test(test_signature_needs_its_content_and_its_key),
 		cmocka_unit_test(test_problems_are_the_kernels),

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine and an image's signature: which of the kernel's keys count for kexec, and what
+ * kexec_file_load would answer there (Linux 6.12 kernel/kexec_file.c: kimage_validate_signature,
+ * kexec_kernel_verify_pe_sig; certs/system_keyring.c). The verifier itself is image/trust.c.
+ */
+#include "check/check-int.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Keyrings that are asked: builtin and what the secondary one links to, then the platform's. */
+static bool counts(const struct us_host *host, const char *keyring)
+{
+	if (strcmp(keyring, ".machine") == 0)
+		return host->machine_linked != US_NO;
+	return !*keyring || strcmp(keyring, ".builtin_trusted_keys") == 0 ||
+	       strcmp(keyring, ".secondary_trusted_keys") == 0 || strcmp(keyring, ".platform") == 0;
+}
+
+struct us_err *us_host_anchors(const struct us_host *host, struct us_anchors *ret)
+{
+	for (size_t i = 0; i < host->n_keys; i++) {
+		const struct us_host_key *key = &host->keys[i];
+		struct us_anchor a = { .from = *key->keyring ? key->keyring : "/proc/keys",
+				       .description = key->description,
+				       .key_id = key->key_id };
+
+		if (key->hash) {
+			a.use = strncmp(key->description, "tbs:", 4) == 0 ? US_ANCHOR_REVOKED_TBS
+									  : US_ANCHOR_REVOKED_FILE;
+			a.hash = key->description + 4;
+		} else if (strcmp(key->keyring, ".blacklist") == 0) {
+			a.use = US_ANCHOR_REVOKED;
+		} else if (!counts(host, key->keyring)) {
+			continue;
+		}
+		US_TRY(us_anchors_add(ret, a));
+	}
+	return NULL;
+}
+
+/* A kernel that was built without the check never fails it; without the loader's part of it, always. */
+static bool judged_without_looking(const struct us_host *host, const struct us_image *image,
+				   struct us_kexec_answer *ret)
+{
+	if (us_kconfig_builtin(host->kconfig, "KEXEC_SIG") == US_NO) {
+		ret->taken = US_YES;
+		ret->why = "this kernel was built without CONFIG_KEXEC_SIG and looks at no "
+			   "signature";
+		ret->from = us_path(host->config_known.o);
+		return true;
+	}
+	if (image->arch && (US_ARCH_BIT(image->arch->id) & US_X86) &&
+	    us_kconfig_builtin(host->kconfig, "KEXEC_BZIMAGE_VERIFY_SIG") == US_NO) {
+		ret->trust.os_errno = EKEYREJECTED;
+		ret->trust.why = "this kernel was built without the code that verifies a "
+				 "signature (CONFIG_KEXEC_BZIMAGE_VERIFY_SIG)";
+	}
+	return false;
+}
+
+struct us_kexec_answer us_kexec_answer(const struct us_host *host, const struct us_image *image,
+				       struct us_trust trust)
+{
+	struct us_kexec_answer a = { .trust = trust, .from = "" };
+	struct us_origin from;
+	enum us_tri enforced;
+
+	if (host->has_kexec_file_load.v == US_NO) {
+		a.taken = US_NO;
+		a.os_errno = ENOSYS;
+		a.why = "this kernel has no kexec_file_load";
+		a.from = us_path(host->has_kexec_file_load.o);
+		return a;
+	}
+	if (judged_without_looking(host, image, &a))
+		return a;
+	enforced = us_enforced(host, &from, &a.why);
+	a.from = us_path(from);
+	if (!us_known(host->keys_from) && a.trust.os_errno == ENOKEY && enforced != US_NO) {
+		a.why = "the kernel's keys are not known";
+		a.from = us_path(host->keys_from);
+		return a;
+	}
+	a.taken = us_tri_of(!a.trust.os_errno);
+	if (!a.trust.os_errno)
+		return a;
+	if (enforced == US_YES) {
+		a.os_errno = host->sig_enforced.v == US_YES ? a.trust.os_errno : EPERM;
+		if (a.os_errno == EPERM && host->ima_appraises_kexec.v == US_YES) {
+			a.taken = US_UNKNOWN;
+			a.why = "IMA decides by its own signature of the file";
+		}
+	} else if (enforced == US_UNKNOWN) {
+		a.taken = US_UNKNOWN;
+		a.why = "whether this kernel insists on a signature is not known";
+	} else {
+		a.taken = US_YES;
+		a.why = "this kernel does not insist on a good signature";
+	}
+	return a;
+}
