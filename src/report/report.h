@@ -9,6 +9,7 @@
 #include "check/check.h"
 #include "dump/dump.h"
 #include "load/load.h"
+#include "report/trust.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -137,20 +138,6 @@ void us_report_verify(struct us_out *out, const struct us_vmcore *core,
 		      const struct us_verify_result *result);
 json_object *us_json_verify(const struct us_vmcore *core, const struct us_verify_result *result,
 			    int status);
-
-/* What verify-image found out. */
-struct us_trust_report {
-	const struct us_image *image;
-	const struct us_anchor *anchors;
-	size_t n_anchors;
-	struct us_trust trust;
-	const struct us_host *host;    /* NULL: only the keys of files were asked */
-	struct us_kexec_answer answer; /* on host */
-	bool blind;                    /* the keys that would decide are not known */
-	int exit;
-};
-void us_report_trust(struct us_out *out, const struct us_trust_report *report);
-json_object *us_json_trust(const struct us_trust_report *report);
 
 /* Memory by class, gathered during a scan (us_memory_picture_run is a us_run_fn) and drawn as SVG. */
 struct us_memory_picture;

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How trust is told: who vouches for an image, and who can replace the kernel. Part of report.h. */
+#ifndef US_REPORT_TRUST_H
+#define US_REPORT_TRUST_H
+
+#include "check/check.h"
+
+#include <json-c/json.h>
+
+struct us_out;
+
+/* What verify-image found out. */
+struct us_trust_report {
+	const struct us_image *image;
+	const struct us_anchor *anchors;
+	size_t n_anchors;
+	struct us_trust trust;
+	const struct us_host *host;    /* NULL: only the keys of files were asked */
+	struct us_kexec_answer answer; /* on host */
+	bool blind;                    /* the keys that would decide are not known */
+	int exit;
+};
+void us_report_trust(struct us_out *out, const struct us_trust_report *report);
+json_object *us_json_trust(const struct us_trust_report *report);
+
+#endif
