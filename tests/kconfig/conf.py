@@ -107,6 +107,14 @@ def program(folder):
     return conf
 
 
+def probes(folder):
+    """Where is kept what the probes of that tree answered: by the text of all that they run."""
+    scripts = [p for pattern in ("scripts/dummy-tools/*", "scripts/*.sh", "arch/*/tools/*.sh") for p in sorted(folder.glob(pattern)) if p.is_file()]
+    kept = PROBES / hashlib.sha256(b"".join(p.read_bytes() for p in scripts)).hexdigest()[:12]
+    kept.mkdir(parents=True, exist_ok=True)
+    return str(kept)
+
+
 def environment(folder, arch, toolchain=TOOLCHAIN):
     """What the top Makefile exports to conf, for make ARCH=arch CROSS_COMPILE=toolchain."""
     prefix = f"{folder}/{toolchain}" if "/" in toolchain else toolchain
@@ -114,7 +122,8 @@ def environment(folder, arch, toolchain=TOOLCHAIN):
     env = {k: os.environ[k] for k in ("PATH", "HOME", "TMPDIR") if k in os.environ}
     env |= tools | {
         "ARCH": arch, "SRCARCH": SRCARCH.get(arch, arch), "srctree": str(folder), "CC": prefix + "gcc", "HOSTCC": "gcc", "CROSS_COMPILE": prefix,
-        "CONFIG_SHELL": "/bin/sh", "KERNELVERSION": version(folder), "KEPT_PROBES": str(PROBES), "RUSTC": "rustc", "BINDGEN": "bindgen", "PAHOLE": "pahole", "LC_ALL": "C"}
+        "CONFIG_SHELL": "/bin/sh", "KERNELVERSION": version(folder), "KEPT_PROBES": probes(folder),
+        "RUSTC": "rustc", "BINDGEN": "bindgen", "PAHOLE": "pahole", "LC_ALL": "C"}
     if arch == "um":
         env |= {"SUBARCH": "x86_64", "HEADER_ARCH": "x86"}
 
@@ -133,7 +142,6 @@ def run(folder, arch, mode, config=None, allconfig=None, settings=None):
     """conf --MODE: the .config that it writes. config: the text of the .config before; allconfig: of KCONFIG_ALLCONFIG."""
     what = repr((mode, config, allconfig, sorted((settings or {}).items()), arch))
     conf = program(folder)
-    PROBES.mkdir(exist_ok=True)
     kept = None
     if folder.parent == CACHE / "trees":
         key = hashlib.sha256(f"{folder.name} {conf.parent.name} {what}".encode()).hexdigest()[:24]
