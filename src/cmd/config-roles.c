@@ -9,7 +9,7 @@
 
 struct opts {
 	bool running, fragment, json, verbose;
-	const char *host, *config, *role, *tree, *arch;
+	const char *host, *config, *role;
 };
 
 static const struct us_option options[] = {
@@ -26,12 +26,6 @@ static const struct us_option options[] = {
 	{ 0, "fragment", US_OPT_FLAG, NULL,
 	  "Print the fewest lines of a .config that are missing for the roles asked",
 	  offsetof(struct opts, fragment) },
-	{ 0, "tree", US_OPT_DIR, "TREE",
-	  "--fragment: ask this source tree (a folder or a tar archive) which lines it keeps",
-	  offsetof(struct opts, tree) },
-	{ 0, "arch", US_OPT_TEXT, "ARCH",
-	  "--tree: for this architecture, as make's ARCH (else that of the file)",
-	  offsetof(struct opts, arch) },
 	{ 'v', "verbose", US_OPT_FLAG, NULL,
 	  "Say of each option what its absence would cost, and where that stands",
 	  offsetof(struct opts, verbose) },
@@ -95,10 +89,6 @@ static struct us_err *check_words(const struct opts *o, const char *path)
 				  o->running ? "running" : "host");
 	if (o->config && !path)
 		return us_err_new(US_ERR_USAGE, "--config needs an image that it belongs to");
-	if (o->tree && !o->fragment)
-		return us_err_new(US_ERR_USAGE, "--tree is for --fragment");
-	if (o->arch && !o->tree)
-		return us_err_new(US_ERR_USAGE, "--arch is for --tree");
 	return NULL;
 }
 
@@ -138,10 +128,9 @@ static int tell_fragment(const struct opts *o, const struct us_parts *parts, uns
 	struct us_out out;
 
 	if (o->json)
-		return us_cmd_json(us_json_fragment(parts, asked, o->tree, fragment, status),
-				   status);
+		return us_cmd_json(us_json_fragment(parts, asked, NULL, fragment, status), status);
 	us_out_init(stdout, &out);
-	us_report_fragment(&out, parts, asked, o->tree, fragment);
+	us_report_fragment(&out, parts, asked, false, fragment);
 	return status;
 }
 
