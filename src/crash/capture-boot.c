@@ -24,6 +24,8 @@
 #define PET_NS           UINT64_C(1000000000)
 #define WORDS_MOST       (16u << 10) /* of the log, to the console */
 #define PSTORE_MOST      (32u << 10)
+#define KMSG_MOST        (8u << 10) /* of pstore.kmsg_bytes, which is 10 KiB */
+#define RECORD_MOST      900        /* of a line of the kernel's log */
 
 void us_capture_mount_kernel(struct us_capture *c)
 {
@@ -103,22 +105,65 @@ void us_capture_load_modules(struct us_capture *c, int target)
 
 /* ---- the last words ---- */
 
+static struct us_bytes tail_of(struct us_bytes b, size_t most)
+{
+	return b.n > most ? us_bytes_of(b.p + (b.n - most), most) : b;
+}
+
+/* What takes the kernel's log in a panic: "erst", "efi_pstore", "ramoops"; false: nothing does. */
+static bool find_store(char name[32])
+{
+	_us_close_ int fd = open("/sys/module/pstore/parameters/backend", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, name, 31);
+
+	if (n <= 0)
+		return false;
+	name[n] = 0;
+	name[strcspn(name, "\n")] = 0;
+	return *name && *name != '(';
+}
+
+/* Most kernels have no /dev/pmsg0 (PSTORE_PMSG), but their own log goes to pstore in a panic: the
+ * crashed kernel's is put there, and PID 1 ends in one. */
+static struct us_err *put_kmsg(struct us_capture *c, struct us_bytes log, const char *store)
+{
+	_us_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	const struct us_bytes end = tail_of(log, KMSG_MOST);
+
+	if (fd < 0)
+		return us_err_os(errno, "/dev/kmsg");
+	for (size_t at = 0, n; at < end.n; at += n + 1) {
+		const uint8_t *newline = memchr(end.p + at, '\n', end.n - at);
+		char line[RECORD_MOST];
+		int most;
+
+		n = newline ? (size_t)(newline - end.p) - at : end.n - at;
+		/* 6: not for the console */
+		most = snprintf(line, sizeof(line), "<6>%.*s", (int)n, (const char *)end.p + at);
+		if (write(fd, line, most < (int)sizeof(line) ? (size_t)most : sizeof(line) - 1) < 0)
+			return us_err_os(errno, "/dev/kmsg");
+	}
+	c->shared->panics = true;
+	us_capture_note(c, "pstore", "the last %zu bytes of the log go to %s by a panic", end.n,
+			store);
+	return NULL;
+}
+
 static struct us_err *put_pstore(struct us_capture *c, void *data)
 {
 	const struct us_bytes *log = data;
+	const char *final = c->recipe->final ? c->recipe->final : "reboot";
 	_us_close_ int fd = open("/dev/pmsg0", O_WRONLY | O_CLOEXEC);
+	char store[32];
 
+	if (fd < 0 && c->wish->pid1 && !strcmp(final, "reboot") && find_store(store))
+		return put_kmsg(c, *log, store);
 	if (fd < 0)
 		return us_err_os(errno, "/dev/pmsg0");
 	if (write(fd, log->p, log->n) < 0)
 		return us_err_os(errno, "/dev/pmsg0");
 	us_capture_note(c, "pstore", "the last %zu bytes of the log are in /dev/pmsg0", log->n);
 	return NULL;
-}
-
-static struct us_bytes tail_of(struct us_bytes b, size_t most)
-{
-	return b.n > most ? us_bytes_of(b.p + (b.n - most), most) : b;
 }
 
 void us_capture_last_words(struct us_capture *c, struct us_bytes log)
@@ -168,6 +213,10 @@ void us_capture_finish(struct us_capture *c)
 	struct us_err *err;
 
 	c->deadline_ns = 0;
+	if (c->shared->panics) {
+		us_capture_say(c, "the end: a panic, for pstore");
+		_exit(1);
+	}
 	us_capture_say(c, "the end: %s",
 		       c->recipe && c->recipe->final ? c->recipe->final : "reboot");
 	err = us_guard(c, "the end", us_capture_until(c, FINISH_SECONDS), end_machine, NULL);

@@ -53,6 +53,7 @@ struct us_capture_shared {
 	enum us_capture_held held;
 	unsigned int holder; /* the target that has it */
 	uint64_t dump_bytes, dump_pages;
+	bool panics; /* the end is a panic, which brings the kernel's own log to pstore */
 	atomic_uint n_notes;
 	char notes[16384]; /* lines "KEY=VALUE\n" */
 };

@@ -256,6 +256,18 @@ static struct us_err *walk_watchdog(struct us_walk *walk)
 	return sys ? us_walk_bus(walk, sys) : NULL;
 }
 
+/* What keeps the log where no target takes it: a driver of the running kernel's pstore. */
+static struct us_err *walk_pstore(struct us_walk *walk)
+{
+	static const char *const modules[] = { "efi_pstore", "ramoops" };
+	const char *store = us_walk_read(walk, "sys/module/pstore/parameters/backend");
+
+	for (size_t i = 0; store && i < us_array_size(modules); i++)
+		if (!strcmp(store, modules[i]))
+			return us_walk_want(walk, modules[i], NULL, true, "pstore");
+	return NULL;
+}
+
 /* What needs the network or a driver beside the targets: messages about the crash, the watchdog.
  * That they cannot be had is no reason not to arm. */
 static struct us_err *walk_beside(struct us_walk *walk)
@@ -280,6 +292,7 @@ static struct us_err *walk_beside(struct us_walk *walk)
 	}
 	for (char *node; (node = strtok_r(nodes, " ,", &nodes)) && n < NOTES_MAX;)
 		US_TRY(note_if(walk, us_walk_net(walk, node), "fence_kdump", notes, &n));
+	US_TRY(walk_pstore(walk));
 	return walk_watchdog(walk);
 }
 
