@@ -142,3 +142,38 @@ struct us_err *us_file_memfd(const char *name, struct us_bytes bytes, int *ret_f
 	*ret_fd = us_steal_fd(&fd);
 	return NULL;
 }
+
+struct us_err *us_file_private(const char *path, FILE **ret)
+{
+	_us_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return us_err_os(errno, "creating %s", path);
+	/* it may have been there; a terminal or a pipe keeps its mode */
+	if (S_ISREG(st.st_mode) && st.st_mode & 077 && fchmod(fd, 0600))
+		return us_err_os(errno, "keeping %s from others", path);
+	*ret = fdopen(fd, "w");
+	if (!*ret)
+		return us_err_os(errno, "creating %s", path);
+	fd = -1;
+	return NULL;
+}
+
+struct us_err *us_file_folders(const char *path, mode_t above, mode_t last)
+{
+	_us_free_ char *copy = strdup(path);
+
+	if (!copy)
+		return us_err_nomem();
+	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		/* one that is missing on a read-only file system is told by the next */
+		if (mkdir(copy, above) && errno != EEXIST && errno != EROFS)
+			return us_err_os(errno, "making %s", copy);
+		*slash = '/';
+	}
+	if (mkdir(copy, last) && errno != EEXIST)
+		return us_err_os(errno, "making %s", copy);
+	return NULL;
+}

@@ -8,6 +8,9 @@
 
 #include "base/bytes.h"
 
+#include <stdio.h>
+#include <sys/types.h>
+
 /* A regular file, mapped read-only (copied where mapping fails). Empty files give an empty blob. */
 struct us_err *us_file_map(const char *path, struct us_blob *ret) us_must_check;
 /*
@@ -22,6 +25,10 @@ struct us_err *us_file_read_at(int dirfd, const char *path, size_t max, struct u
 struct us_err *us_file_replace(const char *path, struct us_bytes bytes) us_must_check;
 /* Write all of bytes to fd, however many calls that takes. */
 struct us_err *us_file_write_all(int fd, struct us_bytes bytes, const char *what) us_must_check;
+/* A new file of mode 0600 in place of what was there, to be written: logs and dumps tell secrets. */
+struct us_err *us_file_private(const char *path, FILE **ret) us_must_check;
+/* The folder and its parents, as far as they are missing: parents of mode above, it of mode last. */
+struct us_err *us_file_folders(const char *path, mode_t above, mode_t last) us_must_check;
 /* A sealed anonymous file that holds bytes, for system calls that want a descriptor. */
 struct us_err *us_file_memfd(const char *name, struct us_bytes bytes, int *ret_fd) us_must_check;
 

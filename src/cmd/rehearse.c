@@ -4,6 +4,7 @@
  * far as that goes on the living one. Nothing is loaded here and nothing crashes here.
  */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "cmd/cmd-int.h"
 #include "rehearse/rehearse.h"
@@ -290,11 +291,10 @@ static struct us_err *html_run(FILE *f, const struct runs *runs, size_t i)
 static struct us_err *write_page(const char *path, const struct us_host *host,
 				 const struct us_arming *a, const struct runs *runs)
 {
-	_us_fclose_ FILE *f = fopen(path, "we");
+	_us_fclose_ FILE *f = NULL;
 	const char *capture = a->kernel->release;
 
-	if (!f)
-		return us_err_os(errno, "creating %s", path);
+	US_TRY(us_file_private(path, &f));
 	us_html_open(f, "Rehearsal of a crash");
 	fputs("<header>\n<p class=\"kicker\">Rehearsal</p>\n<h1>", f);
 	us_html_text(f, host->release.v);

@@ -465,10 +465,9 @@ static struct us_err *finish(struct telling *t, const char *path)
 
 static struct us_err *write_page(const char *path, const struct us_story *story)
 {
-	_us_fclose_ FILE *f = fopen(path, "we");
+	_us_fclose_ FILE *f = NULL;
 
-	if (!f)
-		return us_err_os(errno, "creating %s", path);
+	US_TRY(us_file_private(path, &f));
 	US_TRY(us_html_story(f, story));
 	return fflush(f) ? us_err_os(errno, "writing %s", path) : NULL;
 }

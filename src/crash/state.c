@@ -112,28 +112,10 @@ void us_noted_deinit(struct us_noted *noted)
 	*noted = (struct us_noted){ 0 };
 }
 
-/* The folder of the state and its parents. */
-static struct us_err *make_folder(const char *path)
-{
-	_us_free_ char *copy = strdup(path);
-
-	if (!copy)
-		return us_err_nomem();
-	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(copy, 0755) && errno != EEXIST)
-			return us_err_os(errno, "creating %s", copy);
-		*slash = '/';
-	}
-	if (mkdir(copy, 0700) && errno != EEXIST)
-		return us_err_os(errno, "creating %s", copy);
-	return NULL;
-}
-
 struct us_err *us_crash_state_dir(const struct us_host *host, struct us_pool *pool, const char **ret)
 {
 	US_TRY(us_crash_path(host, pool, US_CRASH_STATE_DIR, ret));
-	return make_folder(*ret);
+	return us_file_folders(*ret, 0755, 0700);
 }
 
 struct us_err *us_crash_lock(const struct us_host *host, int *ret_fd)

@@ -24,28 +24,13 @@ struct snapshot {
 	size_t files;
 };
 
-/* The folders of path below dir; path starts with a slash. */
-static struct us_err *make_folders(const char *full, size_t dir_chars)
-{
-	_us_free_ char *path = strdup(full);
-
-	if (!path)
-		return us_err_nomem();
-	for (char *slash = path + dir_chars; slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return us_err_os(errno, "creating %s", path);
-		*slash = '/';
-	}
-	return NULL;
-}
-
 static struct us_err *keep(struct snapshot *snap, const char *path, struct us_bytes bytes)
 {
-	_us_free_ char *full = NULL;
+	_us_free_ char *full = NULL, *folder = NULL;
 
 	US_TRY(us_text_format(&full, "%s%s", snap->dir, path));
-	US_TRY(make_folders(full, strlen(snap->dir)));
+	US_TRY(us_text_format(&folder, "%.*s", (int)(strrchr(full, '/') - full), full));
+	US_TRY(us_file_folders(folder, 0755, 0755));
 	US_TRY(us_file_replace(full, bytes));
 	snap->files++;
 	return NULL;

@@ -28,19 +28,12 @@ static struct dir *dir_of(const struct us_target *t)
 	return t->data;
 }
 
-static struct us_err *make_folders(char *path)
+static struct us_err *make_folders(const char *path)
 {
-	for (char *p = path + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = 0;
-		if (mkdir(path, 0700) && errno != EEXIST && errno != EROFS)
-			return us_target_os(errno, "making %s", path);
-		*p = '/';
-	}
-	if (mkdir(path, 0700) && errno != EEXIST)
-		return us_target_os(errno, "making %s", path);
-	return NULL;
+	_us_err_free_ struct us_err *err = us_file_folders(path, 0700, 0700);
+
+	return err && err->os_errno ? us_target_os(err->os_errno, "making %s", path)
+				    : us_steal(&err);
 }
 
 static struct us_err *dir_open(struct us_target *t)

@@ -101,6 +101,7 @@ def test_a_dump_is_told(understudy, dump, tmp_path):
     assert "sysrq triggered crash" in r.out and "made-host" in r.out and "2023-11-14 22:13:20 UTC" in r.out
     assert re.search(r"registers 0 +task 300 in sysrq_handle_crash\+0x16", r.out)
     assert "taint, modules and tasks by memory" in r.out and "What could not be told" in r.out
+    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o600
     page = page_of(tmp_path / "page.html")
     assert "sysrq triggered crash" in page.text and "svg" in page.tags and "sysrq_handle_crash+0x16" in page.text
 
