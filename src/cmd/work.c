@@ -13,7 +13,6 @@
 
 static struct us_err *read_call(const struct us_ask *ask, enum us_call *ret)
 {
-	static const char *const names[] = { "auto", "file", "load" };
 	const char *word = ask->call ? ask->call : "auto";
 	const char *load_only = ask->mem_min     ? "--mem-min"
 				: ask->mem_max   ? "--mem-max"
@@ -21,25 +20,23 @@ static struct us_err *read_call(const struct us_ask *ask, enum us_call *ret)
 				: ask->no_checks ? "--no-checks"
 						 : NULL;
 	const char *file_only = ask->no_cma ? "--no-cma" : ask->force_dtb ? "--force-dtb" : NULL;
-	size_t i = 0;
+	enum us_call call;
 
-	while (i < us_array_size(names) && strcmp(names[i], word))
-		i++;
-	if (i == us_array_size(names))
+	if (!us_call_parse(word, &call))
 		return us_err_new(US_ERR_USAGE, "--call %s: it is auto, file or load", word);
 	if (load_only && file_only)
 		return us_err_new(US_ERR_USAGE,
 				  "%s acts with kexec_load only and %s with kexec_file_load only",
 				  load_only, file_only);
-	if (load_only && i == US_CALL_FILE)
+	if (load_only && call == US_CALL_FILE)
 		return us_err_new(US_ERR_USAGE,
 				  "%s has no effect with kexec_file_load: use kexec_load (-c)",
 				  load_only);
-	if (file_only && i == US_CALL_LOAD)
+	if (file_only && call == US_CALL_LOAD)
 		return us_err_new(US_ERR_USAGE,
 				  "%s has no effect with kexec_load: use kexec_file_load (-s)",
 				  file_only);
-	*ret = (enum us_call)i; /* where it is auto, the plan chooses the call that can */
+	*ret = call; /* where it is auto, the plan chooses the call that can */
 	return NULL;
 }
 

@@ -195,14 +195,12 @@ static bool better_unpacked(const struct us_host *host, const struct us_arming *
 
 static struct us_err *plan(struct arm *arm)
 {
-	static const char *const calls[] = { "auto", "file", "load" };
 	struct us_arming *a = arm->a;
 
 	a->wanted.purpose = US_CRASH;
 	a->wanted.cmdline = a->cmdline;
-	for (size_t i = 0; i < us_array_size(calls); i++)
-		if (!strcmp(a->config->call, calls[i]))
-			a->wanted.call = (enum us_call)i;
+	if (!us_call_parse(a->config->call, &a->wanted.call))
+		return us_err_new(US_ERR_BAD_DATA, "call = %s", a->config->call);
 	/* the kernel says the size of its header exactly if it can follow hotplug */
 	a->wanted.hotplug = us_known(arm->host->elfcorehdr_size.o);
 	a->c = (struct us_case){

@@ -15,6 +15,8 @@ enum us_call {
 	US_CALL_FILE /* kexec_file_load(2) */,
 	US_CALL_LOAD /* kexec_load(2) */
 };
+/* "auto", "file", "load", as the configuration has it; false: another word. */
+bool us_call_parse(const char *word, enum us_call *ret);
 enum us_purpose { US_REBOOT, US_CRASH };
 
 #define US_SEGMENTS_MAX 16 /* KEXEC_SEGMENT_MAX, linux/kexec.h */

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const role_names[US_SEG_ROLES] = {
 	[US_SEG_PURGATORY] = "purgatory",   [US_SEG_BOOT_PARAMS] = "boot parameters",
@@ -20,6 +21,20 @@ static const char *const role_names[US_SEG_ROLES] = {
 const char *us_segment_role_name(enum us_segment_role role)
 {
 	return role < US_SEG_ROLES ? role_names[role] : "segment";
+}
+
+bool us_call_parse(const char *word, enum us_call *ret)
+{
+	static const char *const words[] = { [US_CALL_AUTO] = "auto",
+					     [US_CALL_FILE] = "file",
+					     [US_CALL_LOAD] = "load" };
+
+	for (size_t i = 0; i < us_array_size(words); i++)
+		if (!strcmp(words[i], word)) {
+			*ret = (enum us_call)i;
+			return true;
+		}
+	return false;
 }
 
 /* The image kinds that each architecture's kexec_file_load(2) takes. */

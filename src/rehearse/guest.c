@@ -97,7 +97,6 @@ static void put(const char *path, const char *value)
 
 static struct us_err *load(struct guest *g)
 {
-	static const char *const calls[] = { "auto", "file", "load" };
 	static const char *const initrds[] = { US_REHEARSE_INITRD };
 	struct us_wanted wanted = { .purpose = US_CRASH, .cmdline = order(g, "cmdline") };
 	const struct us_bytes none = { 0 };
@@ -107,9 +106,8 @@ static struct us_err *load(struct guest *g)
 	_us_host_free_ struct us_host *host = NULL;
 	struct us_image *image = NULL; /* until the end of this kernel */
 
-	for (size_t i = 0; i < us_array_size(calls); i++)
-		if (!strcmp(order(g, "call"), calls[i]))
-			wanted.call = (enum us_call)i;
+	if (!us_call_parse(order(g, "call"), &wanted.call))
+		return us_err_new(US_ERR_USAGE, "no such call: %s", order(g, "call"));
 	US_TRY(us_host_open("/", &host));
 	US_TRY(us_image_open(US_REHEARSE_KERNEL, NULL, &image));
 	wanted.unpacked = !strcmp(order(g, "unpacked"), "yes");
