@@ -15,6 +15,8 @@
 #define WALK      "src/crash/test-walk.c"
 #define VM        "tests/vm/test_kdump.py::test_a_local_disk"
 #define MANY      "tests/vm/test_kdump.py::test_each_kernel_with_each_disk"
+#define RARE      "tests/vm/test_kdump_kinds.py::test_a_kind_of_disk"
+#define RARE_NET  "tests/vm/test_kdump_kinds.py::test_a_kind_of_network"
 #define NET(what) "tests/vm/test_capture_net.py::test_capture_to_" what
 #define KIND      "src/target/test-target.c"
 #define WORD      "src/target/test-parse.c"
@@ -23,7 +25,7 @@ static const struct us_supported rows[] = {
 	{ "Target", "directory", "directory of a local file system", US_SHOWN, NULL, VM },
 	{ "Target", "raw partition", "raw partition", US_SHOWN,
 	  "one crash at a time; understudy crashes recover gets it into a directory",
-	  "tests/vm/test_capture.py::test_capture_to_a_raw_partition" },
+	  "tests/vm/test_kdump_kinds.py::test_a_raw_partition_and_its_recovery" },
 	{ "Target", "NFS", "NFS version 4", US_SHOWN, NULL, NET("nfs") },
 	{ "Target", "SSH", "SSH server (SFTP)", US_SHOWN,
 	  "OpenSSH's client; the host key is pinned", NET("ssh") },
@@ -35,10 +37,10 @@ static const struct us_supported rows[] = {
 	  NULL },
 
 	{ "File system", "ext4", "ext4", US_SHOWN, NULL, VM },
-	{ "File system", "ext3", "ext3", US_NOT_TRIED, NULL, NULL },
-	{ "File system", "ext2", "ext2", US_NOT_TRIED, NULL, NULL },
+	{ "File system", "ext3", "ext3", US_SHOWN, NULL, RARE },
+	{ "File system", "ext2", "ext2", US_SHOWN, NULL, RARE },
 	{ "File system", "xfs", "XFS", US_SHOWN, "with log and data on one device", VM },
-	{ "File system", "btrfs", "btrfs, subvolumes too", US_NOT_TRIED, "on one device", MANY },
+	{ "File system", "btrfs", "btrfs, subvolumes too", US_SHOWN, "on one device", RARE },
 	{ "File system", "btrfs-many", "btrfs over several devices", US_REFUSED,
 	  "a member that is missing or late would lose the dump", WALK },
 	{ "File system", "other", "any other (overlay, tmpfs, zfs, virtiofs, ...)", US_REFUSED,
@@ -47,8 +49,8 @@ static const struct us_supported rows[] = {
 	{ "Below it", "partition", "partition, whole disk", US_SHOWN, NULL, VM },
 	{ "Below it", "linear", "LVM, linear", US_SHOWN,
 	  "refused in the capture kernel if its extents have moved since", VM },
-	{ "Below it", "striped", "LVM, striped", US_NOT_TRIED, NULL, WALK },
-	{ "Below it", "thin", "LVM, thin", US_NOT_TRIED, NULL, WALK },
+	{ "Below it", "striped", "LVM, striped", US_SHOWN, NULL, RARE },
+	{ "Below it", "thin", "LVM, thin", US_SHOWN, NULL, RARE },
 	{ "Below it", "dm-other", "LVM mirror, RAID, cache, snapshot", US_REFUSED,
 	  "their targets keep state of their own", WALK },
 	{ "Below it", "md", "md RAID, metadata 1.x", US_SHOWN, NULL, VM },
@@ -58,13 +60,15 @@ static const struct us_supported rows[] = {
 	  "Linux 6.16 with CONFIG_CRASH_DM_CRYPT; the key has to be in the kernel's keyring", VM },
 	{ "Below it", "crypt-old", "LUKS on an older kernel", US_REFUSED,
 	  "there is no way to hand the key over", WALK },
-	{ "Below it", "multipath", "multipath", US_NOT_TRIED, "one path is enough", WALK },
+	{ "Below it", "multipath", "multipath", US_SHOWN, "one path is enough", RARE },
 	{ "Below it", "loop", "loop device, bcache, drbd, zram", US_REFUSED,
 	  "they need programs that are not in the capture image", WALK },
 
-	{ "Disk", "virtio", "virtio-blk, virtio-scsi", US_SHOWN, NULL, VM },
+	{ "Disk", "virtio", "virtio-blk, virtio-scsi", US_SHOWN, NULL, MANY },
 	{ "Disk", "nvme", "NVMe on PCI", US_SHOWN, NULL, VM },
-	{ "Disk", "scsi", "SCSI, SATA, SAS host adapters", US_NOT_TRIED, NULL, MANY },
+	{ "Disk", "ahci", "SATA (AHCI)", US_SHOWN, NULL, MANY },
+	{ "Disk", "scsi", "other SCSI and SAS host adapters, hardware RAID", US_NOT_TRIED,
+	  "their drivers are found as those above are", WALK },
 	{ "Disk", "nvme-of", "NVMe over TCP, RDMA or Fibre Channel", US_REFUSED,
 	  "the capture kernel makes no such connection", WALK },
 	{ "Disk", "iscsi", "iSCSI by software, nbd, rbd", US_REFUSED,
@@ -72,8 +76,8 @@ static const struct us_supported rows[] = {
 
 	{ "Network", "ethernet", "network card with a static or leased address", US_SHOWN,
 	  "the address of arming time is used again", NET("ssh") },
-	{ "Network", "bond", "bond, active-backup", US_NOT_TRIED, "by one of its cards", WALK },
-	{ "Network", "bridge", "bridge with one card", US_NOT_TRIED, NULL, WALK },
+	{ "Network", "bond", "bond, active-backup", US_SHOWN, "by one of its cards", RARE_NET },
+	{ "Network", "bridge", "bridge with one card", US_SHOWN, NULL, RARE_NET },
 	{ "Network", "vlan", "VLAN", US_REFUSED, "the capture kernel sets none up", WALK },
 	{ "Network", "bond-other", "bond of another mode, bridge with several cards, team",
 	  US_REFUSED, "one card alone does not reach what they do", WALK },
