@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 64           /* of $(...) inside of what $(...) gave */
-#define SPENT_MAX (64ul << 20) /* bytes, over all expansions of a tree */
-#define ARGS_MAX  16
+#define DEPTH_MAX      64           /* of $(...) inside of what $(...) gave */
+#define SPENT_MAX      (16ul << 20) /* bytes, over all expansions of a tree */
+#define NAME_MAX_BYTES 1000         /* of a probe, for people */
+#define ARGS_MAX       16
 
 struct variable {
 	const char *name, *value;
@@ -72,11 +73,17 @@ static const char *readable_in(struct us_pool *pool, const struct us_kmacro *m, 
 	for (size_t i = 0, len; i < n; i += len) {
 		size_t number = mark_at(m, s + i, n - i, &len);
 
+		/* names hold names, so that they may double with each step */
+		if (text.n > NAME_MAX_BYTES) {
+			us_text_add(&text, "...");
+			break;
+		}
+
 		if (number) {
 			us_text_add(&text, "%s", probes[number - 1].name);
 			continue;
 		}
-		for (len = 1; i + len < n && s[i + len] != '\1'; len++)
+		for (len = 1; i + len < n && s[i + len] != '\1' && len < NAME_MAX_BYTES; len++)
 			;
 		us_text_put(&text, s + i, len);
 	}
@@ -101,10 +108,11 @@ struct us_err *us_kmacro_symbol(struct us_kmacro *m, const char *s, size_t n, bo
 		*ret = probe->sym;
 		return NULL;
 	}
-	text = readable_in(&m->pool, m, s, n);
-	if (!text)
+	text = readable_in(&m->tree->pool, m, s, n);
+	s = us_pool_strndup(&m->tree->pool, s, n);
+	if (!text || !s)
 		return us_err_nomem();
-	US_TRY(us_ktree_probe(m->tree, text, ret));
+	US_TRY(us_ktree_probe(m->tree, s, text, ret));
 	if (probe)
 		probe->sym = *ret;
 	return NULL;
@@ -196,7 +204,7 @@ struct us_err *us_kmacro_assign(struct us_kmacro *m, const char *name, size_t n,
 	if (append && text) {
 		m->spent += strlen(v->value) + strlen(text);
 		if (m->spent > SPENT_MAX)
-			return bad(m, "the macros grow beyond 64 MiB", v->name);
+			return bad(m, "the macros grow beyond 16 MiB", v->name);
 		text = us_pool_format(&m->pool, "%s %s", v->value, text);
 	}
 	v->value = text;
@@ -362,7 +370,7 @@ static struct us_err *expand_dollar(struct us_kmacro *m, const char **at, const 
 	m->depth--;
 	m->spent += strlen(value) + (p - *at);
 	if (m->spent > SPENT_MAX)
-		return us_err_new(US_ERR_BAD_DATA, "%s:%u: the macros grow beyond 64 MiB",
+		return us_err_new(US_ERR_BAD_DATA, "%s:%u: the macros grow beyond 16 MiB",
 				  m->at.file, m->at.line);
 	us_text_put(out, value, strlen(value));
 	*at = p + 1;

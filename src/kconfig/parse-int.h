@@ -53,9 +53,10 @@ struct us_kindex {
 /* The symbol of a word; made if it is new. */
 struct us_err *us_ktree_word(struct us_ktree *tree, const char *name, size_t n, bool quoted,
 			     struct us_ksym **ret) us_must_check;
-/* The probe of a text; made if it is new. */
-struct us_err *us_ktree_probe(struct us_ktree *tree, const char *text, struct us_ksym **ret)
-	us_must_check;
+/* The probe of a text with marks (see below), made if it is new; name (of the tree's pool): for
+ * people. */
+struct us_err *us_ktree_probe(struct us_ktree *tree, const char *text, const char *name,
+			      struct us_ksym **ret) us_must_check;
 struct us_err *us_ktree_new(const char *arch, struct us_ktree **ret) us_must_check;
 /* As us_ktree_open(); source is taken over, whatever comes out. */
 struct us_err *us_ktree_read(struct us_ksource *source, const struct us_ktree_options *options,

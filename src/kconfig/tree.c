@@ -103,13 +103,15 @@ static struct us_err *new_symbol(struct us_ktree *tree, struct us_kmap *map, con
 	struct us_kindex *index = tree->index;
 	struct us_ksym *sym = us_pool_alloc(&tree->pool, sizeof(*sym));
 
-	if (!sym || !(sym->name = us_pool_strndup(&tree->pool, name, n)))
+	name = us_pool_strndup(&tree->pool, name, n);
+	if (!sym || !name)
 		return us_err_nomem();
+	sym->name = name;
 	sym->index = index->symbols.n;
 	US_TRY(us_kvec_push_pointer(&index->symbols, sym));
 	tree->symbols = index->symbols.v;
 	tree->n_symbols = index->symbols.n;
-	US_TRY(us_kmap_put(map, sym->name, n, sym));
+	US_TRY(us_kmap_put(map, name, n, sym));
 	*ret = sym;
 	return NULL;
 }
@@ -132,13 +134,15 @@ struct us_err *us_ktree_word(struct us_ktree *tree, const char *name, size_t n, 
 	return NULL;
 }
 
-struct us_err *us_ktree_probe(struct us_ktree *tree, const char *text, struct us_ksym **ret)
+struct us_err *us_ktree_probe(struct us_ktree *tree, const char *text, const char *name,
+			      struct us_ksym **ret)
 {
 	struct us_kindex *index = tree->index;
 	struct us_ksym *sym = us_kmap_get(&index->probe, text, strlen(text));
 
 	if (!sym) {
 		US_TRY(new_symbol(tree, &index->probe, text, strlen(text), &sym));
+		sym->name = name;
 		sym->probe = true;
 	}
 	*ret = sym;
