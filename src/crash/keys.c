@@ -75,7 +75,7 @@ static bool is_wanted(const struct us_walk_result *walk, const char *name)
 /* Each key is a folder there; beside them stand files of the kernel's own. */
 static struct us_err *drop_others(struct us_host *host, const struct us_walk_result *walk)
 {
-	int fd = openat(host->root_fd, KEYS + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(host->root_fd, &KEYS[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_us_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
 
