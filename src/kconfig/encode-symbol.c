@@ -184,6 +184,8 @@ static void encode_tristate(struct us_ksolver *s, struct us_ksym *sym)
 	int guard = US_KLIT_TRUE;
 
 	if (coded->value.m != coded->value.y) {
+		if (s->tree->modules)
+			us_kenc_symbol(s, s->tree->modules);
 		us_kenc_add(s, -coded->value.y, coded->value.m);
 		us_kenc_add(s, s->modules, -coded->value.m, coded->value.y);
 	}

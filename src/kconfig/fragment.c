@@ -90,7 +90,7 @@ static struct us_err *collect_softs(struct search *search)
 		struct us_ksym *sym = tree->symbols[i];
 		struct soft soft = { .sym = sym };
 
-		if (!q->s->coded[i].value.m)
+		if (!q->s->coded[i].value.m || q->distance[i] == US_KFAR)
 			continue;
 		soft.lit = stay_literal(q, sym);
 		if (!soft.lit)

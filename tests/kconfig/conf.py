@@ -138,12 +138,14 @@ def environment(folder, arch, toolchain=TOOLCHAIN):
     return env
 
 
-def run(folder, arch, mode, config=None, allconfig=None, settings=None):
-    """conf --MODE: the .config that it writes. config: the text of the .config before; allconfig: of KCONFIG_ALLCONFIG."""
+def run(folder, arch, mode, config=None, allconfig=None, settings=None, keep=True):
+    """conf --MODE: the .config that it writes. config: the text of the .config before; allconfig: of KCONFIG_ALLCONFIG.
+
+    keep: of a tree that no test changes, what a run gave is kept."""
     what = repr((mode, config, allconfig, sorted((settings or {}).items()), arch))
     conf = program(folder)
     kept = None
-    if folder.parent == CACHE / "trees":
+    if keep and folder.parent == CACHE / "trees":
         key = hashlib.sha256(f"{folder.name} {conf.parent.name} {what}".encode()).hexdigest()[:24]
         kept = CACHE / "runs" / folder.name / arch / f"{key}.gz"
         if kept.exists():

@@ -25,10 +25,10 @@ class Refused(Exception):
 class Ktree:
     """One parsed tree. toolchain: as make's CROSS_COMPILE, from the top of the tree; None: nothing is run."""
 
-    def __init__(self, program, tree, arch, toolchain=None):
+    def __init__(self, program, tree, arch, toolchain=None, more=()):
         self.tree, self.arch = tree, arch
         prefix = [f"{tree}/{toolchain}" if "/" in toolchain else toolchain] if toolchain is not None else []
-        self.process = subprocess.Popen([program, str(tree), arch, *prefix], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([program, str(tree), arch, *prefix, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
 
     def ask(self, request):
