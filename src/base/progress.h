@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 struct us_progress {
-	/* done of total (0 = total unknown), in bytes unless unit says otherwise */
+	/* done of total (0 = total unknown) bytes; both 0: what says all that is known */
 	void (*at)(struct us_progress *p, const char *what, uint64_t done, uint64_t total);
 	void *data;
 };

@@ -126,6 +126,16 @@ void us_out_para(struct us_out *out, int at, int indent, const char *fmt, ...)
 	va_end(ap);
 }
 
+void us_out_item(struct us_out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("  ", out->f);
+	va_start(ap, fmt);
+	vpara(out, 2, 4, fmt, ap);
+	va_end(ap);
+}
+
 void us_out_row(struct us_out *out, const char *label, const char *fmt, ...)
 {
 	va_list ap;

@@ -40,7 +40,9 @@ static void draw(struct us_progress_line *line, uint64_t now, uint64_t done, uin
 
 	line->drawn_ms = now;
 	line->visible = true;
-	fprintf(line->f, "\r%s: %s", line->what, us_text_size(done, a));
+	fprintf(line->f, "\r%s", line->what);
+	if (done || total)
+		fprintf(line->f, ": %s", us_text_size(done, a));
 	if (total)
 		fprintf(line->f, " of %s (%u %%)", us_text_size(total, b),
 			(unsigned int)((double)done * 100 / (double)total));

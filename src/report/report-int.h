@@ -52,6 +52,11 @@ bool us_core_by_qemu(const struct us_vmcore *core);
 uint64_t us_core_memory(const struct us_vmcore *core);
 
 
+/* A paragraph that is set in by two, its further lines by four. */
+void us_out_item(struct us_out *out, const char *fmt, ...) us_printf(2, 3);
+/* The lines that forbid something, each with what it says. */
+void us_report_cores(struct us_out *out, const struct us_kanswer *answer, int indent);
+
 extern const enum us_page_class us_class_order[US_CLASS_COUNT];
 const char *us_class_words(enum us_page_class class); /* "page cache" */
 const char *us_purpose_name(enum us_purpose purpose); /* "reboot", "crash" */

@@ -241,4 +241,6 @@ struct us_progress_line {
 void us_progress_line_init(struct us_progress_line *line, FILE *f);
 void us_progress_line_end(struct us_progress_line *line);
 
+#include "report/config.h"
+
 #endif
