@@ -3,6 +3,7 @@
 
 UNDERSTUDY_BINARY names the program (build/understudy); ktree lies in the same build folder.
 """
+import importlib.util
 import os
 import subprocess
 import sys
@@ -16,6 +17,11 @@ TOP = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import conf  # noqa: E402
+
+spec = importlib.util.spec_from_file_location("cli_conftest", TOP / "tests/cli/conftest.py")
+cli = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(cli)
+understudy = cli.understudy  # the program, as tests/cli runs it
 
 
 class Refused(Exception):
