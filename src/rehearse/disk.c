@@ -13,18 +13,21 @@
 
 #define BYTES_USUAL (UINT64_C(4) << 30)
 
-/* Where the UUID stands (as crash/walk-marks.c has it), and how mkfs is told it. %s: the UUID. */
+/* Where magic number and UUID stand (as crash/walk-marks.c has it), and how mkfs is told it. %s:
+ * the UUID. */
 static const struct {
 	const char *fs;
+	uint64_t magic_at;
+	const char *magic;
 	uint64_t uuid_at;
 	const char *words[8];
 	const char *package;
 } makers[] = {
-	{ "ext4", 1128, { "mkfs.ext4", "-q", "-F", "-U", "%s" }, "e2fsprogs" },
-	{ "ext3", 1128, { "mkfs.ext3", "-q", "-F", "-U", "%s" }, "e2fsprogs" },
-	{ "ext2", 1128, { "mkfs.ext2", "-q", "-F", "-U", "%s" }, "e2fsprogs" },
-	{ "xfs", 32, { "mkfs.xfs", "-q", "-f", "-m", "uuid=%s" }, "xfsprogs" },
-	{ "btrfs", 65568, { "mkfs.btrfs", "-q", "-f", "-U", "%s" }, "btrfs-progs" },
+	{ "ext4", 1080, "\x53\xef", 1128, { "mkfs.ext4", "-q", "-F", "-U", "%s" }, "e2fsprogs" },
+	{ "ext3", 1080, "\x53\xef", 1128, { "mkfs.ext3", "-q", "-F", "-U", "%s" }, "e2fsprogs" },
+	{ "ext2", 1080, "\x53\xef", 1128, { "mkfs.ext2", "-q", "-F", "-U", "%s" }, "e2fsprogs" },
+	{ "xfs", 0, "XFSB", 32, { "mkfs.xfs", "-q", "-f", "-m", "uuid=%s" }, "xfsprogs" },
+	{ "btrfs", 65600, "_BHRfS_M", 65568, { "mkfs.btrfs", "-q", "-f", "-U", "%s" }, "btrfs-progs" },
 };
 
 static size_t maker_of(const char *fs)
@@ -34,6 +37,19 @@ static size_t maker_of(const char *fs)
 	while (i < us_array_size(makers) && (!fs || strcmp(makers[i].fs, fs)))
 		i++;
 	return i;
+}
+
+bool us_disk_marks(const char *fs, struct us_bytes uuid, struct us_recipe_mark ret[2])
+{
+	size_t row = maker_of(fs);
+
+	if (!fs || row == us_array_size(makers))
+		return false;
+	ret[0] = (struct us_recipe_mark){
+		makers[row].magic_at, us_bytes_of(makers[row].magic, strlen(makers[row].magic))
+	};
+	ret[1] = (struct us_recipe_mark){ makers[row].uuid_at, uuid };
+	return true;
 }
 
 bool us_disk_possible(const struct us_recipe_device *device, const struct us_recipe_target *target)

@@ -40,6 +40,8 @@ void us_stage_deinit(struct us_stage *stage);
 /* ---- disk.c: a sparse file with a file system of the same kind and the same marks ---- */
 struct us_err *us_disk_make(const char *path, const struct us_recipe_device *device, const char *fs)
 	us_must_check;
+/* The marks of a file system with that UUID (16 bytes); false: none that we know. */
+bool us_disk_marks(const char *fs, struct us_bytes uuid, struct us_recipe_mark ret[2]);
 /* Can it be made: a file system that we know, on a disk that is found by its marks? */
 bool us_disk_possible(const struct us_recipe_device *device, const struct us_recipe_target *target);
 

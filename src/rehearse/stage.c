@@ -3,8 +3,8 @@
  * What plays what: the target that is rehearsed, the disk and the controller that stand for the
  * real ones, and the capture image. Where all of it can be had in QEMU, the image is the very one
  * that is armed. Where not (LVM, md, LUKS, a network, a controller that QEMU does not have), an
- * image is made with the same configuration and a plain disk, and what that leaves unproved is
- * said.
+ * image is made with the same configuration and a plain disk with the same kind of file system, and
+ * what that leaves unproved is said.
  */
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -66,6 +66,14 @@ static const char *text_of(const struct us_recipe_target *target)
 	return target->spec.text ? target->spec.text : us_target_kind_name(target->spec.kind);
 }
 
+/* A plain disk has the target's kind of file system, where it has one. */
+static const char *stand_in_fs(const struct us_recipe_target *target)
+{
+	struct us_recipe_mark marks[2];
+
+	return us_disk_marks(target->fs, (struct us_bytes){ 0 }, marks) ? target->fs : "ext4";
+}
+
 /* Why the very image cannot play: said, and a stand-in is needed. */
 static struct us_err *judge(struct making *m, const struct us_recipe *recipe, bool *ret_exact)
 {
@@ -88,14 +96,15 @@ static struct us_err *judge(struct making *m, const struct us_recipe *recipe, bo
 				 text_of(target)));
 	else if (!us_disk_possible(device, target))
 		US_TRY(leave_out(m,
-				 "what lies below the target %s (%s): a plain disk with ext4 "
+				 "what lies below the target %s (%s): a plain disk with %s "
 				 "stands for it",
 				 text_of(target),
 				 device->kind == US_DEVICE_MD ? "md"
 				 : device->kind == US_DEVICE_DM
 					 ? "device mapper: LVM, LUKS or the like"
-				 : target->fs ? target->fs
-					      : "its kind"));
+				 : target->fs ? "a subvolume"
+					      : "its kind",
+				 stand_in_fs(target)));
 	else if (!m->s->controller)
 		US_TRY(leave_out(m, "the drivers of this machine's disk: QEMU does not have that "
 				    "controller, virtio-blk stands for it"));
@@ -112,10 +121,10 @@ static struct us_err *play_itself(struct making *m, const struct us_recipe *reci
 	return NULL;
 }
 
-/* A plain disk with ext4 and a UUID of its own, and the first target's place on it. */
-static struct us_err *play_plain(struct making *m)
+/* A plain disk with a file system of the same kind and a UUID of its own, and the first target's
+ * place on it. */
+static struct us_err *play_plain(struct making *m, const struct us_recipe_target *real)
 {
-	static const uint8_t magic[] = { 0x53, 0xef };
 	static const uint8_t uuid[16] = "understudy-plays";
 	struct us_recipe_mark *marks = us_pool_array(m->pool, 2, sizeof(*marks));
 	struct us_recipe_device *device = us_pool_alloc(m->pool, sizeof(*device));
@@ -123,16 +132,15 @@ static struct us_err *play_plain(struct making *m)
 
 	if (!marks || !device || !target)
 		return us_err_nomem();
-	marks[0] = (struct us_recipe_mark){ 1080, us_bytes_of(magic, sizeof(magic)) };
-	marks[1] = (struct us_recipe_mark){ 1128, us_bytes_of(uuid, sizeof(uuid)) };
+	us_disk_marks(stand_in_fs(real), us_bytes_of(uuid, sizeof(uuid)), marks);
 	*device = (struct us_recipe_device){ .name = "d0", .marks = marks, .n_marks = 2 };
 	*target = (struct us_recipe_target){
 		.spec = { .kind = US_TARGET_DIR, .text = "/var/crash", .path = "/var/crash" },
 		.device = "d0",
-		.fs = "ext4",
+		.fs = stand_in_fs(real),
 		.fs_options = "",
 	};
-	target->spec.budget_s = m->arming->walk->targets[0].spec.budget_s;
+	target->spec.budget_s = real->spec.budget_s;
 	m->s->device = device;
 	m->s->target = target;
 	return NULL;
@@ -144,7 +152,7 @@ static struct us_err *play_alone(struct making *m, const struct us_recipe *recip
 	const struct us_recipe_device *device = device_of(recipe, recipe->targets[0].device);
 
 	if (!device || !us_disk_possible(device, &recipe->targets[0]))
-		return play_plain(m);
+		return play_plain(m, &recipe->targets[0]);
 	m->s->target = &recipe->targets[0];
 	m->s->device = device;
 	return NULL;
@@ -152,13 +160,12 @@ static struct us_err *play_alone(struct making *m, const struct us_recipe *recip
 
 static struct us_err *make_image(struct making *m)
 {
-	static const struct us_wanted_module more[] = {
+	const char *fs = m->s->target->fs ? m->s->target->fs : "ext4";
+	const char *alias = us_pool_format(m->pool, "fs-%s", fs);
+	const struct us_wanted_module more[] = {
 		{ .name = "virtio_pci", .reason = "the rehearsal's disk", .target = -1 },
 		{ .name = "virtio_blk", .reason = "the rehearsal's disk", .target = -1 },
-		{ .name = "ext4",
-		  .alias = "fs-ext4",
-		  .reason = "the rehearsal's disk",
-		  .target = -1 },
+		{ .name = fs, .alias = alias, .reason = "the rehearsal's disk", .target = -1 },
 		{ .name = "crc32c_generic", .reason = "ext4", .target = -1, .optional = true },
 	};
 	static const char *const no_problems[] = { NULL };
@@ -167,7 +174,7 @@ static struct us_err *make_image(struct making *m)
 	struct us_wanted_module *modules =
 		us_pool_array(m->pool, n + us_array_size(more), sizeof(*modules));
 
-	if (!modules)
+	if (!modules || !alias)
 		return us_err_nomem();
 	if (n)
 		memcpy(modules, m->arming->walk->modules, n * sizeof(*modules));

@@ -151,6 +151,9 @@ def test_snapshot_is_a_machine_that_can_be_read(understudy, image, host, tmp_pat
     before, after = (understudy("check", "--json", image(), host=h).json for h in (first, tmp_path / "copy"))
     strip = lambda d: [(f["id"], f["result"], f["fact"]) for f in d["findings"]]  # noqa: E731
     assert strip(before) == strip(after)
+    for words in (["arm", "--dry-run"], ["rehearse"]):
+        r = understudy(*words, host=tmp_path / "copy")
+        assert r.status == 3 and "is a snapshot" in r.text, r.text
 
 
 def test_snapshot_does_not_mix_two_machines(understudy, host, tmp_path):
