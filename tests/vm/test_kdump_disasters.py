@@ -10,6 +10,8 @@ import pytest
 
 import kdump
 import power_cut
+import test_kdump
+import test_kdump_net
 import vm as lab
 from kdump import Machine
 
@@ -197,8 +199,15 @@ WAYS = {
     "soft-lockup": ("echo 3 > /proc/sys/kernel/watchdog_thresh; echo 1 > /proc/sys/kernel/softlockup_panic",
                     f"{INSMOD} kind=soft-lockup", [], r"softlockup: hung tasks", r"trouble|watchdog"),
     # QEMU's processor counts no cycles, so no watchdog of the kernel sees it; the operator's button does
+    "nmi": ("echo 1 > /proc/sys/kernel/unknown_nmi_panic", "sleep 100", [(2, "nmi")], r"NMI: Not continuing", r"nmi|idle|halt"),
     "hard-lockup": ("echo 1 > /proc/sys/kernel/unknown_nmi_panic", f"{INSMOD} kind=hard-lockup", [(10, "nmi")], r"NMI: Not continuing", r"nmi|trouble"),
 }
+
+
+def death_by(way, files):
+    """(how Machine.crash() brings it about, the panic's words and what the trace names)."""
+    before, kill, button, panic, top = WAYS[way]
+    return {"before": [("before", before)], "crash": kill, "files": files, "monitor": {"crash": button}}, {"panic": panic, "top": top}
 
 
 @pytest.mark.parametrize("way", ["oom", "hard-lockup", *(pytest.param(w, marks=pytest.mark.matrix) for w in ("null", "soft-lockup"))])
@@ -206,11 +215,39 @@ def test_a_way_to_die(vm, kernels, understudy, trouble, tmp_path, record_propert
     kernel = kernels["6.1"]
     record_property("cell", f"kdump, ext4-virtio|{kernel.release}|{kernel.release}|{way}")
     machine = Machine(vm, kernel, understudy, tmp_path, kdump.plain())
-    before, kill, button, panic, top = WAYS[way]
-    machine.crash(before=[("before", before)], crash=kill, files=trouble, monitor={"crash": button})
+    death, seen = death_by(way, trouble)
+    machine.crash(**death)
     core = tmp_path / "dump"
     machine.look(dump=core)
-    kdump.check_dump(understudy, core, kernel, panic, top)
+    kdump.check_dump(understudy, core, kernel, **seen)
+
+
+# Each target with a way to die that is no sysrq: which way makes no difference to where the dump goes.
+OTHERS = [("xfs-nvme", "hard-lockup"), ("lvm", "oom"), ("md", "null"), ("btrfs-scsi", "soft-lockup"),
+          ("ssh", "null"), ("nfs", "oom"), ("http", "hard-lockup"), ("s3", "soft-lockup")]
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("kind, way", OTHERS)
+def test_each_target_after_another_death(vm, kernels, understudy, trouble, tmp_path, record_property, kind, way):
+    kernel = kernels["6.1"]
+    record_property("cell", f"kdump, {kind}|{kernel.release}|{kernel.release}|{way}")
+    death, seen = death_by(way, trouble)
+    disks = test_kdump.KINDS | {"btrfs-scsi": lambda: kdump.plain("btrfs", "scsi")}
+    if kind in disks:
+        test_kdump.story(vm, kernel, understudy, tmp_path, disks[kind](), death=death, **seen)
+    else:
+        test_kdump_net.story(vm, kernel, understudy, tmp_path, kind, death=death, **seen)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("way", ["oom", "nmi"])
+def test_a_way_to_die_of_the_newer_kernel(vm, kernels, understudy, tmp_path, record_property, way):
+    """Those that need no module of the lab's own."""
+    kernel = kernels["6.12"]
+    record_property("cell", f"kdump, ext4-virtio|{kernel.release}|{kernel.release}|{way}")
+    death, seen = death_by(way, {})
+    test_kdump.story(vm, kernel, understudy, tmp_path, kdump.plain(), death=death, **seen)
 
 
 # ---- what was there before ----
