@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define TERMS_MAX 4000000 /* of all entries; Linux 7.3 has 43,000 */
+
 static const char *const block_ends[] = {
 	[US_KB_IF] = "endif",
 	[US_KB_MENU] = "endmenu",
@@ -19,7 +21,7 @@ struct us_kblock *us_kparse_block(const struct us_kparse *p)
 }
 
 /* own, then what is inherited. */
-static struct us_err *join(struct us_pool *pool, const struct us_kterm *own, size_t n_own,
+static struct us_err *join(struct us_kparse *p, const struct us_kterm *own, size_t n_own,
 			   const struct us_kterm *inherited, size_t n_inherited,
 			   const struct us_kterm **ret, size_t *ret_n)
 {
@@ -29,7 +31,10 @@ static struct us_err *join(struct us_pool *pool, const struct us_kterm *own, siz
 	*ret = inherited;
 	if (!n_own)
 		return NULL;
-	all = us_pool_array(pool, *ret_n, sizeof(*all));
+	p->n_terms += *ret_n;
+	if (p->n_terms > TERMS_MAX)
+		return us_kparse_error(p, "more dependencies are inherited than any tree needs");
+	all = us_pool_array(&p->tree->pool, *ret_n, sizeof(*all));
 	if (!all)
 		return us_err_nomem();
 	memcpy(all, own, n_own * sizeof(*all));
@@ -43,7 +48,7 @@ static struct us_err *join_depends(struct us_kparse *p, const struct us_kterm **
 {
 	const struct us_kblock *block = us_kparse_block(p);
 
-	return join(&p->tree->pool, p->terms.v, p->terms.n, block ? block->terms : NULL,
+	return join(p, p->terms.v, p->terms.n, block ? block->terms : NULL,
 		    block ? block->n_terms : 0, ret, ret_n);
 }
 
@@ -55,8 +60,8 @@ struct us_err *us_kparse_block_open(struct us_kparse *p, enum us_kblock_kind kin
 	const struct us_kblock *outer = us_kparse_block(p);
 	struct us_kblock *at;
 
-	US_TRY(join(&p->tree->pool, own, n_own, outer ? outer->terms : NULL,
-		    outer ? outer->n_terms : 0, &block.terms, &block.n_terms));
+	US_TRY(join(p, own, n_own, outer ? outer->terms : NULL, outer ? outer->n_terms : 0,
+		    &block.terms, &block.n_terms));
 	if (outer) {
 		block.visible = outer->visible;
 		block.n_visible = outer->n_visible;
@@ -150,6 +155,7 @@ static struct us_err *open_choice(struct us_kparse *p, struct us_kchoice *choice
 
 	if (!outer || !root)
 		return us_err_nomem();
+	p->n_terms += choice->n_depends;
 	for (size_t i = 0; i < choice->n_depends; i++) {
 		outer[i] = choice->depends[i];
 		outer[i].outer = true;
@@ -188,7 +194,6 @@ static struct us_err *end_choice(struct us_kparse *p)
 
 static struct us_err *end_title(struct us_kparse *p, bool menu)
 {
-	struct us_pool *pool = &p->tree->pool;
 	struct us_kentry *entry = push_entry(p);
 	struct us_kblock *block;
 
@@ -199,11 +204,11 @@ static struct us_err *end_title(struct us_kparse *p, bool menu)
 	US_TRY(join_depends(p, &entry->depends, &entry->n_depends));
 	if (!menu)
 		return NULL;
-	US_TRY(join(pool, p->visible.v, p->visible.n, NULL, 0, &entry->visible, &entry->n_visible));
+	US_TRY(join(p, p->visible.v, p->visible.n, NULL, 0, &entry->visible, &entry->n_visible));
 	US_TRY(us_kparse_block_open(p, US_KB_MENU, p->terms.v, p->terms.n, &block));
 	block->at = p->entry_at;
 	block->depth++;
-	return join(pool, p->visible.v, p->visible.n, block->visible, block->n_visible,
+	return join(p, p->visible.v, p->visible.n, block->visible, block->n_visible,
 		    &block->visible, &block->n_visible);
 }
 

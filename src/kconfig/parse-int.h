@@ -234,7 +234,8 @@ struct us_kparse {
 	struct us_kvec entries, defs, choices, roots; /* struct us_kentry; the rest pointers */
 	struct us_kx *modules;                        /* the leaf MODULES of "m && MODULES" */
 	const struct us_kx *mod_if_modules;
-	size_t n_ops; /* operators of the expression that is being read */
+	size_t n_terms; /* of all entries and blocks */
+	size_t n_ops;   /* operators of the expression that is being read */
 	/* the entry that is being read */
 	enum us_kentry_kind kind;
 	struct us_kdef def;

@@ -343,19 +343,28 @@ static struct us_err *read_mainmenu(struct us_kparse *p)
 
 /* ---- files ---- */
 
+/* A control byte has no place in a text, and the marks of macro.c are such. */
+static struct us_err *check_text(const char *name, struct us_bytes text)
+{
+	size_t at = us_bytes_find(text, 0, "\0", 1), line = 1;
+
+	if (at == SIZE_MAX)
+		at = us_bytes_find(text, 0, "\1", 1);
+	if (at == SIZE_MAX)
+		return NULL;
+	for (size_t i = 0; i < at; i++)
+		line += text.p[i] == '\n';
+	return us_err_new(US_ERR_BAD_DATA, "%s:%zu: the byte 0x%02x: this is no text", name, line,
+			  text.p[at]);
+}
+
 static struct us_err *open_file(struct us_kparse *p, const char *name)
 {
 	struct us_kfile *file;
 	struct us_bytes bytes;
-	size_t bad;
 
 	US_TRY(us_ksource_read(p->source, name, &bytes));
-	bad = us_bytes_find(bytes, 0, "\0", 1);
-	if (bad == SIZE_MAX)
-		bad = us_bytes_find(bytes, 0, "\1", 1);
-	if (bad != SIZE_MAX)
-		return us_err_new(US_ERR_BAD_DATA, "%s: a binary file: the byte at %zu is 0x%02x",
-				  name, bad, bytes.p[bad]);
+	US_TRY(check_text(name, bytes));
 	/* some files are read twice, by different blocks */
 	if (!us_kmap_get(&p->seen, name, strlen(name))) {
 		US_TRY(us_kmap_put(&p->seen, name, strlen(name), p));

@@ -351,6 +351,7 @@ static void test_what_is_refused_has_a_place(void **state)
 		       "Kconfig:4: the file ends, and what begins at Kconfig:2 does not");
 	assert_refused("source \"none\"\n", "Kconfig:1: the tree has no file 'none'");
 	assert_refused("\nsource \"more\"\n", "more:1: Kconfig is read while it is being read");
+	assert_refused("config A\n\tbool \"\1\"\n", "Kconfig:2: the byte 0x01: this is no text");
 	assert_refused("config y\n", "Kconfig:1: 'y' is a constant, no symbol");
 	assert_refused("config A\n\tmodules\nconfig B\n\tmodules\n",
 		       "Kconfig:4: 'modules' is 'A' already");
