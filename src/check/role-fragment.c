@@ -149,6 +149,8 @@ struct us_err *us_parts_fragment(struct us_parts *parts, unsigned int asked,
 		if (asked & US_PART_BIT(part))
 			US_TRY(add_part(parts, &parts->v[part], &wishes));
 	US_TRY(add_needs(parts, &wishes));
-	*ret = (struct us_part_fragment){ .reachable = true };
+	*ret = (struct us_part_fragment){ .reachable = true, .arch = "" };
+	if (parts->witness.arch && parts->witness.arch->id != US_ARCH_UNKNOWN)
+		ret->arch = parts->witness.arch->name;
 	return as_lines(parts, &wishes, &ret->lines);
 }

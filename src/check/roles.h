@@ -122,6 +122,7 @@ static inline void us_parts_freep(struct us_parts **parts)
 #define _us_parts_free_ __attribute__((cleanup(us_parts_freep)))
 
 struct us_part_fragment {
+	const char *arch;         /* as make calls it with a tree, else as we do; "" = not known */
 	const char *const *lines; /* "CONFIG_KEXEC_FILE=y", NULL-terminated; none: nothing lacks */
 	/* with a tree: */
 	bool reachable;             /* false: the tree forbids it, and reasons say why */

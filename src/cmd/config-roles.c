@@ -9,7 +9,7 @@
 
 struct opts {
 	bool running, fragment, json, verbose;
-	const char *host, *config, *role;
+	const char *host, *config, *role, *tree, *arch;
 };
 
 static const struct us_option options[] = {
@@ -26,6 +26,12 @@ static const struct us_option options[] = {
 	{ 0, "fragment", US_OPT_FLAG, NULL,
 	  "Print the fewest lines of a .config that are missing for the roles asked",
 	  offsetof(struct opts, fragment) },
+	{ 0, "tree", US_OPT_DIR, "TREE",
+	  "--fragment: ask this source tree (a folder or a tar archive) which lines it keeps",
+	  offsetof(struct opts, tree) },
+	{ 0, "arch", US_OPT_TEXT, "ARCH",
+	  "--tree: for this architecture, as make's ARCH (else that of the file)",
+	  offsetof(struct opts, arch) },
 	{ 'v', "verbose", US_OPT_FLAG, NULL,
 	  "Say of each option what its absence would cost, and where that stands",
 	  offsetof(struct opts, verbose) },
@@ -89,6 +95,10 @@ static struct us_err *check_words(const struct opts *o, const char *path)
 				  o->running ? "running" : "host");
 	if (o->config && !path)
 		return us_err_new(US_ERR_USAGE, "--config needs an image that it belongs to");
+	if (o->tree && !o->fragment)
+		return us_err_new(US_ERR_USAGE, "--tree is for --fragment");
+	if (o->arch && !o->tree)
+		return us_err_new(US_ERR_USAGE, "--arch is for --tree");
 	return NULL;
 }
 
@@ -128,10 +138,47 @@ static int tell_fragment(const struct opts *o, const struct us_parts *parts, uns
 	struct us_out out;
 
 	if (o->json)
-		return us_cmd_json(us_json_fragment(parts, asked, NULL, fragment, status), status);
+		return us_cmd_json(us_json_fragment(parts, asked, o->tree, fragment, status),
+				   status);
 	us_out_init(stdout, &out);
-	us_report_fragment(&out, parts, asked, false, fragment);
+	us_report_fragment(&out, parts, asked, o->tree, fragment);
 	return status;
+}
+
+/* make's name for an architecture. */
+static const char *make_arch(const struct us_arch *arch)
+{
+	if (!arch || arch->id == US_ARCH_UNKNOWN)
+		return NULL;
+	return arch->id == US_ARCH_X86_64 || arch->id == US_ARCH_I386 ? arch->name
+								      : arch->kconfig_dir;
+}
+
+/* The fragment as the tree would keep it, beside what the file says, if there is one. */
+static struct us_err *ask_tree(const struct opts *o, const struct subject *s, unsigned int asked,
+			       int *ret_status)
+{
+	_us_ktree_free_ struct us_ktree *tree = NULL;
+	_us_parts_free_ struct us_parts *parts = NULL;
+	struct us_ktree_options how = { .arch = o->arch ? o->arch : make_arch(s->witness.arch) };
+	struct us_part_fragment fragment;
+	struct us_progress_line line;
+	struct us_witness witness;
+	struct us_err *err;
+
+	if (!how.arch)
+		return us_err_new(US_ERR_USAGE, "--tree needs --arch: make's name for the "
+						"architecture");
+	us_progress_line_init(&line, stderr);
+	err = us_ktree_open(o->tree, &how, &line.p, &tree);
+	us_progress_line_end(&line);
+	if (err)
+		return err;
+	witness = us_witness_of_tree(tree);
+	US_TRY(us_parts_judge(&witness, &parts));
+	US_TRY(us_parts_ask(parts, asked, tree, s->witness.config, &fragment));
+	*ret_status = tell_fragment(o, parts, asked, &fragment);
+	return NULL;
 }
 
 static struct us_err *do_roles(const struct opts *o, const char *path, struct subject *s,
@@ -144,7 +191,11 @@ static struct us_err *do_roles(const struct opts *o, const char *path, struct su
 	US_TRY(check_words(o, path));
 	if (o->role)
 		US_TRY(us_parts_parse(o->role, &asked));
-	US_TRY(open_subject(o, path, s));
+	/* a tree needs no kernel beside it */
+	if (path || !o->tree || o->running || o->host)
+		US_TRY(open_subject(o, path, s));
+	if (o->tree)
+		return ask_tree(o, s, asked ? asked : US_PARTS_ALL, ret_status);
 	US_TRY(us_parts_judge(&s->witness, &parts));
 	if (!o->fragment) {
 		*ret_status = tell_roles(o, parts, asked);

@@ -64,6 +64,7 @@ static void wish_all(struct us_kquestion *q, struct us_kvalues *values, uint64_t
 {
 	for (size_t i = 0; i < q->tree->n_symbols; i++) {
 		struct us_ksym *sym = q->tree->symbols[i];
+		size_t order = i + 1; /* of a choice's wishes; the model has one alone */
 		const char *text;
 
 		if (sym->probe)
@@ -74,14 +75,16 @@ static void wish_all(struct us_kquestion *q, struct us_kvalues *values, uint64_t
 					: US_KN;
 		if (!sym->n_defs)
 			continue;
-		if (q->distance[i] != US_KFAR)
+		if (q->distance[i] != US_KFAR) {
 			text = us_kask_model(q, sym);
-		else if (q->base)
+		} else if (q->base) {
 			text = q->base->v[i].user ? q->base->v[i].wish : NULL;
-		else
+			order = q->base->v[i].order;
+		} else {
 			text = random_wish(sym, random);
-		if (text)
-			us_kvalues_wish(values, sym, text);
+		}
+		if (text && us_kvalues_wish(values, sym, text))
+			values->v[i].order = order;
 	}
 }
 

@@ -235,19 +235,32 @@ static struct us_err *read_lines(struct search *search)
 	return NULL;
 }
 
+/* order: which wish of a choice's members was the last. */
+static void wish(struct us_kvalues *values, const struct us_ksym *sym, const char *text,
+		 size_t order)
+{
+	if (us_kvalues_wish(values, sym, text))
+		values->v[sym->index].order = order;
+}
+
 /* The whole configuration of the lines (over the base). */
 static struct us_err *evaluate(struct search *search)
 {
 	struct us_kquestion *q = search->q;
+	size_t last = 0;
 
 	us_kvalues_free(us_steal(&search->values));
 	US_TRY(us_kvalues_new(q->tree, &search->values));
 	for (size_t i = 0; q->base && i < q->tree->n_symbols; i++) {
-		if (q->base->v[i].user && q->base->v[i].wish)
-			us_kvalues_wish(search->values, q->tree->symbols[i], q->base->v[i].wish);
+		const struct us_kvalue *v = &q->base->v[i];
+
+		if (v->user && v->wish)
+			wish(search->values, q->tree->symbols[i], v->wish, v->order);
+		if (v->order > last)
+			last = v->order;
 	}
 	for (size_t i = 0; i < search->n_lines; i++)
-		us_kvalues_wish(search->values, search->lines[i], search->texts[i]);
+		wish(search->values, search->lines[i], search->texts[i], last + i + 1);
 	for (size_t i = 0; i < search->n; i++) {
 		if (search->softs[i].sym->probe && search->softs[i].free)
 			search->values->probes[search->softs[i].sym->index] = US_KN;

@@ -213,7 +213,6 @@ static void put_lines(struct us_out *out, const char *head, const char *const *l
 void us_report_fragment(struct us_out *out, const struct us_parts *parts, unsigned int asked,
 			bool tree, const struct us_part_fragment *fragment)
 {
-	const struct us_arch *arch = parts->witness.arch;
 	unsigned int v = parts->version;
 	const char *comma = "";
 
@@ -227,9 +226,9 @@ void us_report_fragment(struct us_out *out, const struct us_parts *parts, unsign
 	fputs(v ? ": Linux " : ": a version that is not known", out->f);
 	if (v)
 		fprintf(out->f, "%u.%u.%u", v >> 20, v >> 10 & 0x3ff, v & 0x3ff);
-	fprintf(out->f, ", %s\n", arch ? arch->name : "architecture not known");
+	fprintf(out->f, ", %s\n", *fragment->arch ? fragment->arch : "architecture not known");
 	if (!fragment->reachable) {
-		fputs("# This tree does not allow it:\n", out->f);
+		fputs("# This tree does not allow it (what a .config sets is kept):\n", out->f);
 		put_lines(out, "#   ", fragment->reasons);
 		return;
 	}
@@ -252,7 +251,7 @@ json_object *us_json_fragment(const struct us_parts *parts, unsigned int asked, 
 	us_json_str(obj, "name", parts->witness.name);
 	us_json_str(obj, "tree", tree);
 	us_json_str(obj, "release", parts->witness.release);
-	us_json_str(obj, "arch", parts->witness.arch ? parts->witness.arch->name : NULL);
+	us_json_str(obj, "arch", *fragment->arch ? fragment->arch : NULL);
 	list = us_json_list(obj, "asked");
 	for (enum us_part part = 0; part < US_PARTS; part++)
 		if (asked & US_PART_BIT(part))
