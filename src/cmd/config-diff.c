@@ -319,7 +319,9 @@ struct run {
 	struct us_combos combos;
 	struct us_out out;
 	json_object *obj, *list;
+	struct us_ksource *sources[2]; /* OLD and NEW */
 	const char *const *arches[2];
+	struct us_progress_line line;
 	int status;
 };
 
@@ -330,13 +332,14 @@ static bool has(const char *const *list, const char *word)
 	return *list != NULL;
 }
 
-static struct us_err *compare_all(struct pair *p, const struct us_combos *combos, char **paths)
+static struct us_err *compare_all(struct pair *p, const struct us_combos *combos,
+				  struct us_ksource *const *sources)
 {
 	struct us_ktree_options of = p->q->options;
 
 	of.arch = p->diff.arch;
-	US_TRY(us_ktree_open(paths[0], &of, NULL, &p->old));
-	US_TRY(us_ktree_open(paths[1], &of, NULL, &p->now));
+	US_TRY(us_ktree_read(sources[0], &of, &p->old));
+	US_TRY(us_ktree_read(sources[1], &of, &p->now));
 	p->diff.old_version = us_ktree_version(p->old);
 	p->diff.new_version = us_ktree_version(p->now);
 	p->changes = us_pool_array(&p->pool, CHANGES_MAX, sizeof(*p->changes));
@@ -351,7 +354,7 @@ static struct us_err *compare_all(struct pair *p, const struct us_combos *combos
 	return p->q->base ? find_victims(p, combos) : NULL;
 }
 
-static struct us_err *one_arch(struct run *r, const char *arch, char **paths, bool alone)
+static struct us_err *one_arch(struct run *r, const char *arch, bool alone)
 {
 	__attribute__((cleanup(pair_deinit))) struct pair p = { .o = r->o, .q = &r->q };
 	struct us_config_diff *d = &p.diff;
@@ -361,7 +364,7 @@ static struct us_err *one_arch(struct run *r, const char *arch, char **paths, bo
 	if (has(r->arches[0], arch) != has(r->arches[1], arch))
 		d->only = has(r->arches[0], arch) ? "OLD" : "NEW";
 	else
-		err = compare_all(&p, &r->combos, paths);
+		err = compare_all(&p, &r->combos, r->sources);
 	if (err && (alone || err->code == US_ERR_NOMEM))
 		return err;
 	if (err) {
@@ -375,6 +378,7 @@ static struct us_err *one_arch(struct run *r, const char *arch, char **paths, bo
 			r->status = US_EXIT_BLOCKED;
 	if (d->n_victims && r->status == US_EXIT_OK)
 		r->status = US_EXIT_BLOCKED;
+	us_progress_line_end(&r->line);
 	if (r->list)
 		us_json_diff(r->list, d);
 	else
@@ -388,8 +392,10 @@ static struct us_err *find_arches(struct run *r, char **paths, const char *const
 	const char **all;
 	size_t n = 0;
 
-	for (int i = 0; i < 2; i++)
-		US_TRY(us_ktree_arches(paths[i], &r->q.pool, &r->arches[i]));
+	for (int i = 0; i < 2; i++) {
+		US_TRY(us_ksource_open(paths[i], &r->line.p, &r->sources[i]));
+		US_TRY(us_ksource_arches(r->sources[i], &r->q.pool, &r->arches[i]));
+	}
 	if (a->arch && strcmp(a->arch, "all"))
 		return us_words_split(a->arch, "--arch", 64, &r->q.pool, ret, NULL);
 	if (r->q.options.arch) { /* of --base */
@@ -419,22 +425,16 @@ static struct us_err *compare_arches(struct run *r, char **paths)
 {
 	const char *symbols = r->o->symbols ? r->o->symbols : us_symbols_usual;
 	const char *const *arches = NULL;
-	struct us_progress_line line;
 
 	US_TRY(us_question_read(&r->o->ask, !r->o->ask.base, &r->q));
 	US_TRY(us_words_split(symbols, "--symbols", US_SYMBOLS_MAX, &r->q.pool, &r->combos.symbols,
 			      &r->combos.n));
 	US_TRY(find_arches(r, paths, &arches));
-	us_progress_line_init(&line, stderr);
 	for (size_t i = 0; arches[i]; i++) {
 		const char *what = us_pool_format(&r->q.pool, "comparing %s", arches[i]);
-		struct us_err *err;
 
-		us_progress_at(&line.p, what ? what : arches[i], 0, 0);
-		us_progress_line_end(&line);
-		err = one_arch(r, arches[i], paths, !arches[1]);
-		if (err)
-			return err;
+		us_progress_at(&r->line.p, what ? what : arches[i], 0, 0);
+		US_TRY(one_arch(r, arches[i], !arches[1]));
 	}
 	return NULL;
 }
@@ -446,6 +446,7 @@ static int run(void *opts, int argc, char **argv)
 
 	(void)argc;
 	us_out_init(stdout, &r.out);
+	us_progress_line_init(&r.line, stderr);
 	if (r.o->ask.json) {
 		r.obj = us_json_new("config-diff");
 		if (r.obj) {
@@ -458,6 +459,7 @@ static int run(void *opts, int argc, char **argv)
 	}
 	if (!err)
 		err = compare_arches(&r, argv);
+	us_progress_line_end(&r.line);
 	if (err) {
 		json_object_put(r.obj);
 		r.status = us_cmd_fail(err, r.o->ask.json);
@@ -465,6 +467,8 @@ static int run(void *opts, int argc, char **argv)
 		us_json_num(r.obj, "exit", (uint64_t)r.status);
 		r.status = us_cmd_json(r.obj, r.status);
 	}
+	us_ksource_free(r.sources[0]);
+	us_ksource_free(r.sources[1]);
 	us_question_deinit(&r.q);
 	return r.status;
 }

@@ -54,7 +54,7 @@ struct us_err *us_question_read(const struct us_tree_ask *asked, bool several,
 void us_question_deinit(struct us_question *q);
 #define _us_question_deinit_ __attribute__((cleanup(us_question_deinit)))
 /* The architectures of --arch, or all of the tree; NULL-terminated. */
-struct us_err *us_question_arches(const struct us_tree_ask *asked, const char *path,
+struct us_err *us_question_arches(const struct us_tree_ask *asked, struct us_ksource *source,
 				  struct us_pool *pool, const char *const **ret) us_must_check;
 
 /* Names in words, separated by spaces or commas: at most max. */

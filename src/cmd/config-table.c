@@ -29,26 +29,28 @@ struct run {
 	int status;
 };
 
-static struct us_err *fill_row(struct run *r, const char *path, struct us_config_row *row,
+static struct us_err *fill_row(struct run *r, struct us_ksource *source, struct us_config_row *row,
 			       const char **version)
 {
 	_us_ktree_free_ struct us_ktree *tree = NULL;
 	struct us_ktree_options options_of = r->q.options;
 
 	options_of.arch = row->arch;
-	US_TRY(us_ktree_open(path, &options_of, NULL, &tree));
+	US_TRY(us_ktree_read(source, &options_of, &tree));
 	if (!*version)
 		*version = us_pool_strdup(&r->q.pool, us_ktree_version(tree));
 	return us_combos_ask(tree, &r->combos, &r->q.pool, &row->cells, &row->defines);
 }
 
 /* One architecture that cannot be read is no reason to tell nothing of the others. */
-static struct us_err *fill_table(struct run *r, const char *const *arches,
+static struct us_err *fill_table(struct run *r, struct us_ksource *source,
 				 struct us_progress *progress, struct us_config_table *table)
 {
+	const char *const *arches = NULL;
 	struct us_config_row *rows;
 	size_t n = 0;
 
+	US_TRY(us_question_arches(&r->o->ask, source, &r->q.pool, &arches));
 	while (arches[n])
 		n++;
 	rows = us_pool_array(&r->q.pool, n + 1, sizeof(*rows));
@@ -61,7 +63,7 @@ static struct us_err *fill_table(struct run *r, const char *const *arches,
 
 		us_progress_at(progress, what ? what : table->path, 0, 0);
 		rows[i].arch = arches[i];
-		err = fill_row(r, table->path, &rows[i], &table->version);
+		err = fill_row(r, source, &rows[i], &table->version);
 		if (err && (n == 1 || err->code == US_ERR_NOMEM || err->code == US_ERR_USAGE))
 			return us_steal(&err);
 		if (err) {
@@ -79,14 +81,14 @@ static struct us_err *one_tree(struct run *r, const char *path)
 	struct us_config_table table = { .path = path,
 					 .symbols = r->combos.symbols,
 					 .n_symbols = r->combos.n };
-	const char *const *arches = NULL;
+	_us_ksource_free_ struct us_ksource *source = NULL;
 	struct us_progress_line line;
 	struct us_err *err;
 
 	us_progress_line_init(&line, stderr);
-	err = us_question_arches(&r->o->ask, path, &r->q.pool, &arches);
+	err = us_ksource_open(path, &line.p, &source);
 	if (!err)
-		err = fill_table(r, arches, &line.p, &table);
+		err = fill_table(r, source, &line.p, &table);
 	us_progress_line_end(&line);
 	if (err)
 		return err;

@@ -13,12 +13,7 @@
 #include <sys/utsname.h>
 
 static const struct us_cmd *const words[] = {
-	&us_config_roles,
-	&us_config_why,
-	&us_config_table,
-	&us_config_diff,
-	&us_config_show,
-	NULL,
+	&us_config_roles, &us_config_why, &us_config_table, &us_config_diff, &us_config_show, NULL,
 };
 
 const struct us_cmd us_cmd_config = {
@@ -140,11 +135,11 @@ void us_question_deinit(struct us_question *q)
 	us_pool_deinit(&q->pool);
 }
 
-struct us_err *us_question_arches(const struct us_tree_ask *asked, const char *path,
+struct us_err *us_question_arches(const struct us_tree_ask *asked, struct us_ksource *source,
 				  struct us_pool *pool, const char *const **ret)
 {
 	if (!asked->arch || !strcmp(asked->arch, "all"))
-		return us_ktree_arches(path, pool, ret);
+		return us_ksource_arches(source, pool, ret);
 	return us_words_split(asked->arch, "--arch", 64, pool, ret, NULL);
 }
 

@@ -58,20 +58,9 @@ struct us_err *us_ktree_word(struct us_ktree *tree, const char *name, size_t n, 
 struct us_err *us_ktree_probe(struct us_ktree *tree, const char *text, const char *name,
 			      struct us_ksym **ret) us_must_check;
 struct us_err *us_ktree_new(const char *arch, struct us_ktree **ret) us_must_check;
-/* As us_ktree_open(); source is taken over, whatever comes out. */
-struct us_err *us_ktree_read(struct us_ksource *source, const struct us_ktree_options *options,
-			     struct us_ktree **ret) us_must_check;
 
 /* ---- source.c: the files of a tree ---- */
 
-struct us_err *us_ksource_open(const char *path, struct us_progress *progress,
-			       struct us_ksource **ret) us_must_check;
-void us_ksource_free(struct us_ksource *source);
-static inline void us_ksource_freep(struct us_ksource **source)
-{
-	us_ksource_free(*source);
-}
-#define _us_ksource_free_ __attribute__((cleanup(us_ksource_freep)))
 /* A tree in memory, for tests: names and texts are borrowed. */
 struct us_kfile_text {
 	const char *name;
@@ -85,6 +74,7 @@ struct us_err *us_ksource_read(struct us_ksource *source, const char *file, stru
 /* The folders of arch/ that hold a Kconfig, sorted. */
 struct us_err *us_ksource_arch_folders(struct us_ksource *source, struct us_pool *pool,
 				       const char ***ret, size_t *ret_n) us_must_check;
+const char *us_ksource_path(const struct us_ksource *source);
 /* NULL: an archive. */
 const char *us_ksource_directory(const struct us_ksource *source);
 

@@ -28,8 +28,9 @@ struct us_ksource {
 	struct us_pool pool;
 	const char *path;
 	bool archive;
-	int dir;              /* a directory's, or -1 */
-	struct us_kmap files; /* archive: path -> struct us_bytes */
+	int dir; /* a directory's, or -1 */
+	struct us_kmap
+		files; /* path -> struct us_bytes: an archive's, a directory's that were read */
 	struct us_kvec names; /* archive: const char * */
 	const char *top;      /* archive: the folder that holds it all, with a '/', or "" */
 };
@@ -44,6 +45,11 @@ void us_ksource_free(struct us_ksource *source)
 	us_kvec_deinit(&source->names);
 	us_pool_deinit(&source->pool);
 	free(source);
+}
+
+const char *us_ksource_path(const struct us_ksource *source)
+{
+	return source->path;
 }
 
 const char *us_ksource_directory(const struct us_ksource *source)
@@ -191,6 +197,7 @@ struct us_err *us_ksource_of(const struct us_kfile_text *files, size_t n, struct
 		return us_err_nomem();
 	source->dir = -1;
 	source->archive = true;
+	source->path = "";
 	source->top = "";
 	for (size_t i = 0; i < n; i++) {
 		struct us_bytes *bytes = us_pool_alloc(&source->pool, sizeof(*bytes));
@@ -205,16 +212,35 @@ struct us_err *us_ksource_of(const struct us_kfile_text *files, size_t n, struct
 	return NULL;
 }
 
+/* A file of a directory, read at its first use. */
+static struct us_err *read_file(struct us_ksource *source, const char *file, struct us_bytes *ret)
+{
+	const struct us_bytes *known = us_kmap_get(&source->files, file, strlen(file));
+	_us_blob_deinit_ struct us_blob blob = { 0 };
+	struct us_bytes *bytes;
+
+	if (known) {
+		*ret = *known;
+		return NULL;
+	}
+	US_TRY(us_file_read_at(source->dir, file, FILE_MAX, &blob));
+	bytes = us_pool_alloc(&source->pool, sizeof(*bytes));
+	file = us_pool_strdup(&source->pool, file);
+	if (!bytes || !file)
+		return us_err_nomem();
+	US_TRY(us_pool_adopt(&source->pool, &blob, bytes));
+	US_TRY(us_kmap_put(&source->files, file, strlen(file), bytes));
+	*ret = *bytes;
+	return NULL;
+}
+
 struct us_err *us_ksource_read(struct us_ksource *source, const char *file, struct us_bytes *ret)
 {
-	_us_blob_deinit_ struct us_blob blob = { 0 };
 	_us_free_ char *name = NULL;
 	const struct us_bytes *bytes;
 
-	if (!source->archive) {
-		US_TRY(us_file_read_at(source->dir, file, FILE_MAX, &blob));
-		return us_pool_adopt(&source->pool, &blob, ret);
-	}
+	if (!source->archive)
+		return read_file(source, file, ret);
 	US_TRY(us_text_format(&name, "%s%s", source->top, file));
 	bytes = us_kmap_get(&source->files, name, strlen(name));
 	if (!bytes)

@@ -30,7 +30,7 @@ static struct us_err *read_tree(const char *makefile, const char *kconfig, const
 		{ "more", us_bytes_of(more ? more : "", more ? strlen(more) : 0) },
 	};
 	const struct us_ktree_options plain = { .arch = "x86" };
-	struct us_ksource *source = NULL;
+	_us_ksource_free_ struct us_ksource *source = NULL;
 
 	assert_null(us_ksource_of(files, us_array_size(files), &source));
 	return us_ktree_read(source, options ? options : &plain, ret);
@@ -478,6 +478,7 @@ static void test_a_directory(void **state)
 {
 	char path[512];
 	_us_pool_deinit_ struct us_pool pool = { 0 };
+	_us_ksource_free_ struct us_ksource *source = NULL;
 	const struct us_ktree_options options = { .arch = "vax" };
 	struct us_ktree *tree = NULL;
 	_us_err_free_ struct us_err *err = NULL, *none = NULL;
@@ -485,7 +486,8 @@ static void test_a_directory(void **state)
 
 	(void)state;
 	check_toys(fixture(path, sizeof(path)));
-	assert_null(us_ktree_arches(path, &pool, &arches));
+	assert_null(us_ksource_open(path, NULL, &source));
+	assert_null(us_ksource_arches(source, &pool, &arches));
 	assert_string_equal(arches[0], "arm");
 	assert_string_equal(arches[1], "i386");
 	assert_string_equal(arches[2], "x86");

@@ -270,12 +270,11 @@ static struct us_err *list_arches(struct us_ksource *source, const struct us_kma
 	return NULL;
 }
 
-struct us_err *us_ktree_arches(const char *path, struct us_pool *pool, const char *const **ret)
+struct us_err *us_ksource_arches(struct us_ksource *source, struct us_pool *pool,
+				 const char *const **ret)
 {
-	_us_ksource_free_ struct us_ksource *source = NULL;
 	struct us_kmakefile makefile;
 
-	US_TRY(us_ksource_open(path, NULL, &source));
 	US_TRY(us_kmakefile_read(source, pool, &makefile));
 	return list_arches(source, &makefile, pool, ret);
 }
@@ -308,7 +307,6 @@ static void parse_deinit(struct us_kparse *p)
 		us_kvec_deinit(vecs[i]);
 	us_kmap_deinit(&p->seen);
 	us_kmacro_deinit(&p->macro);
-	us_ksource_free(p->source);
 	free(p->drop_hit);
 }
 
@@ -322,8 +320,9 @@ struct us_err *us_ktree_read(struct us_ksource *source, const struct us_ktree_op
 
 	US_TRY(us_ktree_new(options->arch, &tree));
 	p.tree = tree;
+	tree->path = us_pool_strdup(&tree->pool, us_ksource_path(source));
 	p.drop_hit = calloc(options->n_drop + 1, sizeof(bool));
-	if (!p.drop_hit)
+	if (!tree->path || !p.drop_hit)
 		return us_err_nomem();
 	US_TRY(us_kmakefile_read(source, &tree->pool, &makefile));
 	US_TRY(check_arch(source, &makefile, &tree->pool, options->arch));
@@ -340,16 +339,10 @@ struct us_err *us_ktree_read(struct us_ksource *source, const struct us_ktree_op
 struct us_err *us_ktree_open(const char *path, const struct us_ktree_options *options,
 			     struct us_progress *progress, struct us_ktree **ret)
 {
-	_us_ktree_free_ struct us_ktree *tree = NULL;
-	struct us_ksource *source = NULL;
+	_us_ksource_free_ struct us_ksource *source = NULL;
 
 	US_TRY(us_ksource_open(path, progress, &source));
-	US_TRY(us_ktree_read(source, options, &tree));
-	tree->path = us_pool_strdup(&tree->pool, path);
-	if (!tree->path)
-		return us_err_nomem();
-	*ret = us_steal(&tree);
-	return NULL;
+	return us_ktree_read(source, options, ret);
 }
 
 /* ---- expressions ---- */

@@ -50,10 +50,26 @@ static inline void us_ktree_freep(struct us_ktree **tree)
 }
 #define _us_ktree_free_ __attribute__((cleanup(us_ktree_freep)))
 
+/*
+ * The same in two steps, for several architectures: the files are read once, which for an archive
+ * is nearly all of the work. A tree keeps nothing of its source.
+ */
+struct us_ksource;
+struct us_err *us_ksource_open(const char *path, struct us_progress *progress,
+			       struct us_ksource **ret) us_must_check;
+void us_ksource_free(struct us_ksource *source);
+static inline void us_ksource_freep(struct us_ksource **source)
+{
+	us_ksource_free(*source);
+}
+#define _us_ksource_free_ __attribute__((cleanup(us_ksource_freep)))
+struct us_err *us_ktree_read(struct us_ksource *source, const struct us_ktree_options *options,
+			     struct us_ktree **ret) us_must_check;
 /* The architectures of a tree, as make's ARCH, sorted, NULL-terminated: those of arch/ and their
  * other names (i386, x86_64, parisc64, ...). */
-struct us_err *us_ktree_arches(const char *path, struct us_pool *pool, const char *const **ret)
-	us_must_check;
+struct us_err *us_ksource_arches(struct us_ksource *source, struct us_pool *pool,
+				 const char *const **ret) us_must_check;
+
 const char *us_ktree_version(const struct us_ktree *tree); /* "6.12.117", from the Makefile */
 const char *us_ktree_arch(const struct us_ktree *tree);
 size_t us_ktree_files(const struct us_ktree *tree);

@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_us_pool_deinit_ struct us_pool pool = { 0 };
 	_us_ktree_free_ struct us_ktree *tree = NULL;
 	struct us_kfile_text files[FILES_MAX];
-	struct us_ksource *source = NULL;
+	_us_ksource_free_ struct us_ksource *source = NULL;
 	size_t n = split(&pool, data, size, files);
 
 	MUST(!us_ksource_of(files, n, &source));
