@@ -8,6 +8,7 @@
 #define US_CHECK_CHECK_H
 
 #include "check/roles.h"
+#include "check/audit.h"
 #include "host/host.h"
 #include "image/image.h"
 #include "load/load.h"

@@ -79,7 +79,7 @@ extern const struct us_cmd us_cmd_arm, us_cmd_disarm, us_cmd_size, us_cmd_rehear
 extern const struct us_cmd us_cmd_inspect, us_cmd_check, us_cmd_load, us_cmd_exec, us_cmd_unload,
 	us_cmd_status, us_cmd_snapshot, us_cmd_log, us_cmd_info, us_cmd_verify, us_cmd_dump,
 	us_cmd_convert, us_cmd_report, us_cmd_crashes, us_cmd_targets, us_cmd_config,
-	us_cmd_verify_image;
+	us_cmd_verify_image, us_cmd_audit;
 
 /* The name kexec (drop-in for kexec-tools). argv[0] is the name. */
 int us_compat_kexec(int argc, char **argv);

@@ -32,6 +32,7 @@ static const struct us_cmd *const commands[] = {
 	&us_cmd_rehearse,
 	&us_cmd_capture,
 	&us_cmd_verify_image,
+	&us_cmd_audit,
 	NULL,
 };
 

@@ -23,7 +23,7 @@
 /* ---- config.c: /etc/understudy.conf; every key has a default that needs no edit ---- */
 struct us_crash_config {
 	struct us_pool pool;
-	const char *path;                     /* it was read from; NULL: defaults */
+	const char *path; /* it was read from; NULL: defaults */
 	bool only_judged; /* a raw target that the probe would mark counts as marked */
 	const struct us_target_spec *targets; /* default: the directory /var/crash */
 	size_t n_targets;
@@ -129,6 +129,16 @@ void us_capture_image_free(struct us_capture_image *image);
  * early: without what only a network that is up can tell. */
 struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest, bool early,
 				 struct us_pool *pool, const char *const **ret) us_must_check;
+
+/* ---- exposed.c: who may read what crashes leave ---- */
+struct us_exposure {
+	enum us_tri open;    /* everyone may read a dump, or what lies beside one */
+	const char *fact;    /* in words */
+	const char *targets; /* that were looked at, as configured */
+	size_t places, far;  /* directories that are there; targets that are none */
+};
+struct us_err *us_crash_exposed(const struct us_host *host, const struct us_crash_config *config,
+				struct us_pool *pool, struct us_exposure *ret) us_must_check;
 
 /* ---- initrd.c: any other initrd, as cpio, not packed ---- */
 struct us_crash_initrd_part {

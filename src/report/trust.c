@@ -133,20 +133,27 @@ void us_report_trust(struct us_out *out, const struct us_trust_report *r)
 		keys(out, r);
 }
 
+static void anchor_into(json_object *obj, const struct us_anchor *a)
+{
+	us_json_str(obj, "use", use_name(a->use));
+	us_json_str(obj, "from", a->from);
+	us_json_str(obj, "description", a->description);
+	us_json_str(obj, "key_id", a->key_id);
+	us_json_str(obj, "hash", a->hash);
+}
+
+void us_json_anchors(json_object *list, const struct us_anchor *anchors, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		anchor_into(us_json_item(list), &anchors[i]);
+}
+
 static void put_anchor(json_object *obj, const char *key, const struct us_anchor *a)
 {
-	json_object *sub;
-
-	if (!a) {
+	if (a)
+		anchor_into(us_json_sub(obj, key), a);
+	else
 		json_object_object_add(obj, key, NULL);
-		return;
-	}
-	sub = us_json_sub(obj, key);
-	us_json_str(sub, "use", use_name(a->use));
-	us_json_str(sub, "from", a->from);
-	us_json_str(sub, "description", a->description);
-	us_json_str(sub, "key_id", a->key_id);
-	us_json_str(sub, "hash", a->hash);
 }
 
 static void put_signature(json_object *obj, const struct us_signature *s)
@@ -211,16 +218,7 @@ json_object *us_json_trust(const struct us_trust_report *r)
 		put_signature(us_json_item(list), s);
 	for (size_t i = 0; i < s->n_others; i++)
 		put_signature(us_json_item(list), &s->others[i]);
-	list = us_json_list(obj, "keys");
-	for (size_t i = 0; i < r->n_anchors; i++) {
-		json_object *item = us_json_item(list);
-
-		us_json_str(item, "use", use_name(r->anchors[i].use));
-		us_json_str(item, "from", r->anchors[i].from);
-		us_json_str(item, "description", r->anchors[i].description);
-		us_json_str(item, "key_id", r->anchors[i].key_id);
-		us_json_str(item, "hash", r->anchors[i].hash);
-	}
+	us_json_anchors(us_json_list(obj, "keys"), r->anchors, r->n_anchors);
 	if (r->host) {
 		sub = us_json_sub(obj, "kexec_file_load");
 		us_json_tri(sub, "taken", r->answer.taken);

@@ -23,4 +23,21 @@ struct us_trust_report {
 void us_report_trust(struct us_out *out, const struct us_trust_report *report);
 json_object *us_json_trust(const struct us_trust_report *report);
 
+/* Keys, as items of a list. */
+void us_json_anchors(json_object *list, const struct us_anchor *anchors, size_t n);
+
+/* What audit found out. */
+struct us_audit_report {
+	const struct us_host *host;
+	const struct us_audit *audit;
+	const struct us_anchor *anchors; /* the kernel's keys */
+	size_t n_anchors;
+	const char *policy; /* NULL: none */
+	const struct us_audit_breach *breaches;
+	size_t n_breaches;
+	int exit;
+};
+void us_report_audit(struct us_out *out, const struct us_audit_report *report);
+json_object *us_json_audit(const struct us_audit_report *report);
+
 #endif

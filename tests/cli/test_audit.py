@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""audit: what recorded machines let happen, each fact alone, and policies."""
+import json
+import os
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from hosts import drop, put, sub
+
+HERE = Path(__file__).resolve().parent
+READY = HERE.parent.parent / "data/policies/file-only-signed.policy"
+CONFIG = "boot/config-6.12.117+deb12-amd64"
+LOCKED = put("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
+DISABLED = put("proc/sys/kernel/kexec_load_disabled", "1\n")
+
+
+def off(option):
+    return sub(CONFIG, f"CONFIG_{option}=y", f"# CONFIG_{option} is not set")
+
+
+@pytest.fixture
+def audit(understudy):
+    def audit(host, *more):
+        r = understudy("audit", "--json", *more, "--host", host)
+        jsonschema.validate(r.json, json.loads((HERE / "schema/audit.json").read_text()))
+        assert r.status == r.json["exit"]
+        words = understudy("audit", *more, "--host", host)
+        assert words.status == r.status
+        for line in r.json["lines"]:
+            assert f"{line['id']}: {line['value']}" in words.text
+            assert (line["open"] is None) == (line["value"] == "unknown")
+            assert line["fact"] and line["evidence"] and bool(line["fix"]) == (line["open"] is True)
+        return r.json
+    return audit
+
+
+def values(d):
+    return {line["id"]: line["value"] for line in d["lines"]}
+
+
+def test_a_plain_debian_is_open(audit, host):
+    v = values(audit(host("vm-la57")))
+    assert v | {"keys": 0, "dumps": 0} == {
+        "kexec-load": "reachable", "kexec-file-load": "reachable", "signatures": "none", "secure-boot": "off", "lockdown": "none", "load-disabled": "no",
+        "limit-panic": "unlimited", "limit-reboot": "unlimited", "loaded": "nothing", "capability": "yes", "initrd": "unsigned", "keys": 0, "dumps": 0}
+
+
+def test_secure_boot_enforces(audit, host):
+    d = audit(host("vm-secureboot"))
+    v = values(d)
+    assert (v["kexec-load"], v["kexec-file-load"], v["signatures"], v["secure-boot"], v["lockdown"]) == ("refused", "reachable", "enforced", "on", "integrity")
+    line = next(line for line in d["lines"] if line["id"] == "kexec-load")
+    assert "EACCES" in line["fact"]  # IMA is asked before lockdown
+    line = next(line for line in d["lines"] if line["id"] == "signatures")
+    assert "Secure Boot" in line["evidence"] and "CONFIG_IMA_ARCH_POLICY" in line["evidence"]
+    assert any("Debian Secure Boot CA" in key["description"] for key in d["keys"])
+    assert v["keys"] == str(sum(key["use"] == "trusted" for key in d["keys"]))
+
+
+@pytest.mark.parametrize("changes, expected", (
+    ((LOCKED,), {"kexec-load": "refused", "kexec-file-load": "reachable", "signatures": "lockdown", "lockdown": "integrity", "initrd": "unsigned"}),
+    ((LOCKED, off("KEXEC_SIG")), {"kexec-load": "refused", "signatures": "none", "lockdown": "integrity"}),
+    ((DISABLED,), {"kexec-load": "refused", "kexec-file-load": "refused", "signatures": "closed", "load-disabled": "yes", "initrd": "closed"}),
+    ((sub(CONFIG, "# CONFIG_KEXEC_SIG_FORCE is not set", "CONFIG_KEXEC_SIG_FORCE=y"),), {"kexec-load": "reachable", "signatures": "enforced"}),
+    ((put("proc/sys/kernel/kexec_load_limit_panic", "0\n"),), {"limit-panic": "0", "kexec-load": "reachable"}),
+    ((put("proc/sys/kernel/kexec_load_limit_panic", "0\n"), put("proc/sys/kernel/kexec_load_limit_reboot", "0\n")),
+     {"limit-panic": "0", "limit-reboot": "0", "kexec-load": "refused", "kexec-file-load": "refused", "signatures": "closed", "initrd": "closed"}),
+    ((put("proc/sys/kernel/kexec_load_limit_reboot", "3\n"),), {"limit-reboot": "3"}),
+    ((put("sys/kernel/security/integrity/ima/policy", "appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig\n"),),
+     {"kexec-load": "refused", "signatures": "ima"}),
+    ((put("sys/kernel/kexec_loaded", "1\n"), put("sys/kernel/kexec_crash_loaded", "1\n")), {"loaded": "both"}),
+), ids=range(9))
+def test_each_fact(audit, host, changes, expected):
+    v = values(audit(host("vm-la57", *changes)))
+    assert {key: v[key] for key in expected} == expected
+
+
+def test_what_is_not_known_is_told(audit, host):
+    v = values(audit(host("vm-la57", drop("proc/sys/kernel/kexec_load_disabled"))))
+    assert v["load-disabled"] == "unknown" and v["kexec-load"] == "unknown" and v["initrd"] == "unsigned"
+    v = values(audit(host("vm-la57", drop("sys/kernel/security/lockdown"))))
+    assert v["lockdown"] == v["kexec-load"] == v["signatures"] == "unknown"
+    v = values(audit(host("vm-secureboot", drop("proc/keys"))))
+    assert v["keys"] == "unknown"
+
+
+def test_the_ready_policy(audit, host):
+    d = audit(host("vm-secureboot"), "--policy", READY)
+    assert d["exit"] == 0 and d["policy"]["holds"]
+    d = audit(host("vm-la57"), "--policy", READY)
+    assert d["exit"] == 1 and [b["id"] for b in d["policy"]["broken"]] == ["kexec-load", "signatures"]
+    assert d["policy"]["broken"][0]["line"] == 5 and d["policy"]["broken"][0]["text"] == "kexec-load = absent refused"
+    # enforced for kexec_file_load, and kexec_load goes around it
+    d = audit(host("vm-la57", sub(CONFIG, "# CONFIG_KEXEC_SIG_FORCE is not set", "CONFIG_KEXEC_SIG_FORCE=y")), "--policy", READY)
+    assert d["exit"] == 1 and [b["id"] for b in d["policy"]["broken"]] == ["kexec-load"]
+
+
+def test_what_is_not_known_passes_no_policy(audit, host):
+    d = audit(host("vm-secureboot", drop("proc/keys")), "--policy", READY)
+    assert d["exit"] == 3 and d["policy"]["broken"] == [{"line": 7, "text": "keys != 0", "id": "keys", "value": "unknown", "unknown": True}]
+    d = audit(host("vm-la57", drop("proc/keys")), "--policy", READY)
+    assert d["exit"] == 1  # broken is worse
+
+
+def test_policies_of_ones_own(audit, host, tmp_path):
+    policy = tmp_path / "policy"
+    policy.write_text("  lockdown=none integrity # either\n\n# comment\nsecure-boot != on\nlimit-panic = unlimited 1 2\n")
+    assert audit(host("vm-la57"), "--policy", policy)["exit"] == 0
+    d = audit(host("vm-secureboot"), "--policy", policy)
+    assert d["exit"] == 1 and [b["line"] for b in d["policy"]["broken"]] == [4]
+
+
+@pytest.mark.parametrize("text, word", (
+    ("kexec-lod = absent\n", "kexec-lod"), ("kexec-load\n", "="), ("kexec-load =\n", "value"), ("kexec-load = refuse\n", "refuse"),
+    ("keys = many\n", "many"), ("kexec-load = unknown\n", "unknown"), ("= absent\n", "no line"), ("lockdown == none\n", "=")))
+def test_a_slip_in_a_policy_is_an_error(understudy, host, tmp_path, text, word):
+    (tmp_path / "policy").write_text("# first\n" + text)
+    r = understudy("audit", "--host", host("vm-la57"), "--policy", tmp_path / "policy")
+    assert r.status == 2 and f"{tmp_path}/policy:2:" in r.err and word in r.err, r.text
+
+
+def test_who_may_read_dumps(understudy, tmp_path):
+    """On this very machine, with a configuration of the test's."""
+    crash = tmp_path / "crash"
+    (tmp_path / "conf").write_text(f"target = {crash}\n")
+
+    def line():
+        d = understudy("audit", "--json", "--config", tmp_path / "conf").json
+        return next(line for line in d["lines"] if line["id"] == "dumps")
+
+    assert line()["value"] == "nowhere"
+    (crash / "one").mkdir(parents=True)
+    (crash / "one/dump").write_bytes(b"memory")
+    os.chmod(crash / "one/dump", 0o644)
+    os.chmod(crash / "one", 0o700)
+    os.chmod(crash, 0o755)
+    assert line()["value"] == "private"
+    os.chmod(crash / "one", 0o755)
+    found = line()
+    assert found["value"] == "readable" and found["open"] and f"{crash}/one/dump" in found["fact"]
+    os.chmod(crash, 0o700)
+    assert line()["value"] == "private"
+    (tmp_path / "conf").write_text("target = ssh://far/dir\n")
+    assert line()["value"] == "elsewhere"
+    (tmp_path / "conf").write_text("nonsense\n")
+    assert line()["value"] == "unknown" and line()["open"] is None
