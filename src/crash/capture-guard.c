@@ -115,6 +115,7 @@ bool us_guard_died(const struct us_err *err)
 
 static struct us_err *end_of(pid_t pid, const char *what, const struct answer *a, ssize_t n)
 {
+	struct us_err *err;
 	int status = 0;
 
 	if (!is_gone(pid, &status))
@@ -127,9 +128,11 @@ static struct us_err *end_of(pid_t pid, const char *what, const struct answer *a
 		return NULL;
 	if (a->code == US_ERR_NOMEM)
 		return us_err_nomem();
-	if (a->code == US_ERR_OS)
-		return us_err_os(a->os_errno, "%s", a->text);
-	return us_err_new((enum us_err_code)a->code, "%s", a->text);
+	/* the errno's words are in the text already */
+	err = us_err_new((enum us_err_code)a->code, "%s", a->text);
+	if (err->code != US_ERR_NOMEM)
+		err->os_errno = a->os_errno;
+	return err;
 }
 
 struct us_err *us_guard(struct us_capture *c, const char *what, uint64_t deadline_ns,

@@ -236,11 +236,15 @@ static struct us_err *do_well(struct us_capture *c, void *data)
 	return NULL;
 }
 
+/* says: the end of its text. */
 static void must_fail(struct us_err *err, int os_errno, const char *says)
 {
+	const char *found;
+
 	assert_non_null(err);
 	assert_int_equal(err->os_errno, os_errno);
-	if (!strstr(err->text, says))
+	found = strstr(err->text, says);
+	if (!found || found[strlen(says)])
 		fail_msg("%s", err->text);
 	us_err_free(err);
 }
@@ -260,7 +264,7 @@ static void test_what_hangs_is_left_behind(void **state)
 	must_fail(us_guard(&c, "dying", us_capture_until(&c, 20), die, NULL), 0, "Killed");
 	assert_true(us_capture_now_ns() - begin < UINT64_C(10000000000));
 	must_fail(us_guard(&c, "hanging", us_capture_until(&c, 1), hang, NULL), ETIMEDOUT,
-		  "hanging");
+		  "hanging: Connection timed out");
 	assert_true(us_capture_now_ns() - begin < UINT64_C(20000000000));
 	assert_null(us_capture_state_write(&c, &text));
 	assert_non_null(strstr(text, "\nkey=one two\n"));
@@ -380,7 +384,8 @@ static void test_a_table_is_loaded_with_todays_numbers(void **state)
 	assert_memory_equal(m.calls, all, sizeof(all));
 	/* a table that is refused leaves no device behind */
 	m = (struct mapper){ .fail_at = 1, .error = EINVAL };
-	must_fail(us_dm_assemble(NULL, &io, &d, number_of, &minor), EINVAL, "loading its table");
+	must_fail(us_dm_assemble(NULL, &io, &d, number_of, &minor), EINVAL,
+		  "loading its table: Invalid argument");
 	assert_int_equal(m.calls[2], DM_DEV_REMOVE);
 	/* it is there already: taken if it is the same, and left alone if it is not */
 	m = (struct mapper){ .fail_at = 0, .error = EBUSY, .uuid = "LVM-abc" };
