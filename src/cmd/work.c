@@ -227,7 +227,7 @@ void us_work_report(struct us_out *out, const struct us_work *w, bool with_plan)
 
 static void read_kept(const struct us_host *host, struct us_crash_kept *ret)
 {
-	_us_err_free_ struct us_err *err = us_crash_kept_read(host, US_RUN_DIR, ret);
+	_us_err_free_ struct us_err *err = us_crash_kept_read(host, US_RUN_DIR, NULL, ret);
 
 	if (err)
 		fprintf(stderr,

@@ -48,9 +48,6 @@ struct us_err *us_noted_manifest_write(const struct us_host *host, const char *m
 	us_must_check;
 struct us_err *us_noted_manifest_read(const struct us_host *host, struct us_pool *pool,
 				      const char **ret) us_must_check;
-/* Hex SHA-256 of a file of that machine. */
-struct us_err *us_noted_hash(const struct us_host *host, struct us_pool *pool, const char *path,
-			     const char **ret) us_must_check;
 /* What has changed since it was armed: the kernel and what the manifest lists; an empty
  * list: nothing. early: as for us_manifest_stale(). */
 struct us_err *us_noted_stale(const struct us_host *host, const struct us_noted *noted, bool early,

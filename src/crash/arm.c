@@ -93,6 +93,21 @@ static struct us_err *config_of(const struct us_host *host, const struct us_cras
 	return NULL;
 }
 
+/* Its hash, and from an earlier arming what it unpacks to. */
+static struct us_err *know_kernel(struct arm *arm)
+{
+	struct us_arming *a = arm->a;
+	char hash[65];
+	const char *dir;
+
+	US_TRY(us_manifest_hash(a->kernel->file, hash));
+	a->kernel_hash = us_pool_strdup(&a->pool, hash);
+	if (!a->kernel_hash)
+		return us_err_nomem();
+	US_TRY(us_crash_path(arm->host, &a->pool, US_CRASH_STATE_DIR, &dir));
+	return us_armed_take_unpacked(dir, a->kernel, a->kernel_hash, &a->kernel_known);
+}
+
 static struct us_err *open_kernel(struct arm *arm)
 {
 	struct us_arming *a = arm->a;
@@ -104,6 +119,7 @@ static struct us_err *open_kernel(struct arm *arm)
 		US_TRY(running_kernel(arm->host, &a->pool, &a->kernel_path));
 	US_TRY(us_crash_path(arm->host, &a->pool, a->kernel_path, &full));
 	US_TRY(us_image_open(full, arm->wish->progress, &a->kernel));
+	US_TRY(know_kernel(arm));
 	US_TRY(config_of(arm->host, a->config, a->kernel, &a->pool, &config));
 	US_TRY(us_image_look_deep(a->kernel, config, arm->wish->progress));
 	return us_image_verify_signature(a->kernel);
@@ -132,16 +148,13 @@ static struct us_err *hash_text(struct us_pool *pool, struct us_text *text, cons
 	return *ret ? NULL : us_err_nomem();
 }
 
-/* kernel_hash: where it is known already, since the file is large; else NULL. */
-static struct us_err *hash_set(struct us_arming *a, const char *kernel_hash)
+static struct us_err *hash_set(struct us_arming *a)
 {
 	_us_text_deinit_ struct us_text text = { 0 };
-	char kernel[65], initrd[65];
+	char initrd[65];
 
-	if (!kernel_hash)
-		US_TRY(us_manifest_hash(a->kernel->file, kernel));
 	US_TRY(us_manifest_hash(a->initrd->bytes, initrd));
-	us_text_add(&text, "%s\n%s\n%s\n", kernel_hash ? kernel_hash : kernel, initrd, a->cmdline);
+	us_text_add(&text, "%s\n%s\n%s\n", a->kernel_hash, initrd, a->cmdline);
 	return hash_text(&a->pool, &text, &a->set);
 }
 
@@ -256,14 +269,16 @@ static struct us_err *take_saved(struct arm *arm, const struct us_noted *noted)
 	if (strstr(manifest, ":logon:"))
 		return us_err_new(US_ERR_BAD_DATA, "keys are handed over with a new set only");
 	US_TRY(us_crash_path(arm->host, &a->pool, US_CRASH_STATE_DIR, &dir));
-	US_TRY(us_armed_load(dir, arm->host, &saved, &a->kernel, &a->initrd));
+	US_TRY(us_armed_load(dir, arm->host, NULL, NULL, &saved, &a->kernel, &a->initrd));
 	a->cmdline = us_pool_strdup(&a->pool, saved->wanted.cmdline);
 	a->kernel_path = us_pool_strdup(&a->pool, noted->kernel ? noted->kernel : "");
 	a->need.total = noted->need;
 	a->need.reserved = us_known(arm->host->crash_size.o) ? arm->host->crash_size.v : 0;
-	if (!a->cmdline || !a->kernel_path)
+	/* the file has it still, and so has the copy */
+	a->kernel_hash = us_pool_strdup(&a->pool, noted->kernel_hash ? noted->kernel_hash : "");
+	if (!a->cmdline || !a->kernel_path || !a->kernel_hash)
 		return us_err_nomem();
-	US_TRY(hash_set(a, noted->kernel_hash)); /* the file has it still, and so has the copy */
+	US_TRY(hash_set(a));
 	return noted->set && !strcmp(a->set, noted->set)
 		       ? NULL
 		       : us_err_new(US_ERR_BAD_DATA, "its parts are not of one arming");
@@ -530,7 +545,7 @@ static struct us_err *prepare(struct arm *arm)
 		US_TRY(make_set(arm));
 	US_TRY(judge_targets(arm));
 	if (!a->saved)
-		US_TRY(hash_set(a, NULL));
+		US_TRY(hash_set(a));
 	US_TRY(size(arm));
 	US_TRY(judge_size(arm));
 	US_TRY(plan(arm));
@@ -570,15 +585,17 @@ static struct us_err *note(const struct us_host *host, const struct us_arming *a
 		.running = us_known(host->release.o) ? host->release.v : NULL,
 		.capture = a->kernel->release,
 		.kernel = a->kernel_path,
+		.kernel_hash = a->kernel_hash,
 		.cmdline = a->cmdline,
 		.need = a->need.total,
 	};
 	const char *dir;
 
-	US_TRY(us_noted_hash(host, &pool, a->kernel_path, &noted.kernel_hash));
 	US_TRY(us_crash_state_dir(host, &pool, &dir));
 	if (!a->saved) {
 		US_TRY(us_armed_save(a->plan, dir));
+		if (a->wanted.unpacked && !a->kernel_known)
+			US_TRY(us_armed_save_unpacked(dir, a->kernel, a->kernel_hash));
 		US_TRY(us_noted_manifest_write(host, a->image->manifest));
 	}
 	return us_noted_write(host, &noted);
@@ -600,7 +617,7 @@ struct us_err *us_arm_commit(struct us_host *host, struct us_arming *arming, con
 			     struct us_outcome *ret, struct us_err **ret_not_noted)
 {
 	__attribute__((cleanup(us_crash_kept_deinit))) struct us_crash_kept kept = { 0 };
-	_us_err_free_ struct us_err *err = us_crash_kept_read(host, run_dir, &kept);
+	_us_err_free_ struct us_err *err = us_crash_kept_read(host, run_dir, arming, &kept);
 
 	if (!arming->plan)
 		return us_err_new(US_ERR_NO_ROOM, "there is no plan: %s",

@@ -91,6 +91,8 @@ struct us_arming { /* all that was found, built and judged; nothing is changed y
 	const char *loaded; /* hash of the set, the call and, unless the kernel follows changes,
 			       the memory map */
 	const char *kernel_path; /* as configured or found */
+	const char *kernel_hash; /* SHA-256 of that file */
+	bool kernel_known;       /* what it unpacks to was kept from an earlier arming */
 	bool saved;              /* early: the set that was armed last, which is not stale */
 	bool same;               /* what is armed is this already: nothing to do */
 };
@@ -125,8 +127,10 @@ struct us_crash_kept {
 	struct us_image *image;
 	struct us_initrd *initrd;
 };
+/* arming: what is to be loaded now, which outlives *ret and may share its kernel; or NULL. */
 struct us_err *us_crash_kept_read(const struct us_host *host, const char *run_dir,
-				  struct us_crash_kept *ret) us_must_check;
+				  const struct us_arming *arming, struct us_crash_kept *ret)
+	us_must_check;
 void us_crash_kept_deinit(struct us_crash_kept *kept);
 /* What is noted as armed is so no more: it was unloaded, or another image was loaded. The set
  * itself stays, for the next start. */

@@ -223,16 +223,6 @@ static struct us_err *hash_of(const struct us_host *host, struct us_pool *pool, 
 	return us_manifest_hash(us_blob_bytes(&file), ret);
 }
 
-struct us_err *us_noted_hash(const struct us_host *host, struct us_pool *pool, const char *path,
-			     const char **ret)
-{
-	char hash[65];
-
-	US_TRY(hash_of(host, pool, path, hash));
-	*ret = us_pool_strdup(pool, hash);
-	return *ret ? NULL : us_err_nomem();
-}
-
 static struct us_err *compare_file(const struct us_host *host, struct us_texts *changes,
 				   const char *what, const char *path, const char *hash)
 {
@@ -283,7 +273,7 @@ bool us_noted_is_loaded(const struct us_host *host, const struct us_noted *noted
 }
 
 struct us_err *us_crash_kept_read(const struct us_host *host, const char *run_dir,
-				  struct us_crash_kept *ret)
+				  const struct us_arming *arming, struct us_crash_kept *ret)
 {
 	_us_pool_deinit_ struct us_pool pool = { 0 };
 	struct us_noted noted = { 0 };
@@ -298,7 +288,9 @@ struct us_err *us_crash_kept_read(const struct us_host *host, const char *run_di
 	us_noted_deinit(&noted);
 	if (ours)
 		US_TRY(us_crash_path(host, &pool, US_CRASH_STATE_DIR, &dir));
-	return us_armed_load(dir, host, &ret->plan, &ret->image, &ret->initrd);
+	return us_armed_load(dir, host, arming ? arming->kernel : NULL,
+			     arming ? arming->kernel_hash : NULL, &ret->plan, &ret->image,
+			     &ret->initrd);
 }
 
 void us_crash_kept_deinit(struct us_crash_kept *kept)

@@ -15,7 +15,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define TRAILER_BYTES 4 /* the unpacked size, little endian */
+#define TRAILER_BYTES 4    /* the unpacked size, little endian */
 #define SECTIONS_MAX  4096 /* a vmlinux has fewer than 100 */
 #define BANNER_MAX    1024
 #define BANNER_WORDS  (sizeof("Linux version ") - 1)
@@ -88,7 +88,10 @@ static struct us_err *open_payload(struct us_image *image, struct us_progress *p
 	if (s->version < 0x208 || !payload.n)
 		return NULL;
 	image->payload_codec = us_codec_by_magic(payload);
-	if (image->payload_codec) {
+	if (image->payload_codec && image->vmlinux.n) { /* known: it was whole */
+		image->payload_bytes = image->vmlinux.n;
+		image->payload_whole = US_YES;
+	} else if (image->payload_codec) {
 		US_TRY(unpack_payload(image, payload, offset, progress));
 	} else if (us_elf_parse(payload, &elf)) {
 		image->vmlinux = payload;
@@ -235,4 +238,16 @@ struct us_err *us_image_look_deep(struct us_image *image, const char *config_pat
 	US_TRY(look(image, config_path, progress));
 	image->deep = true;
 	return NULL;
+}
+
+struct us_err *us_image_payload_known(struct us_image *image, struct us_bytes packed)
+{
+	const struct us_codec *codec = us_codec_by_magic(packed);
+	_us_blob_deinit_ struct us_blob out = { 0 };
+
+	if (!codec || image->deep || image->kind != US_IMAGE_BZIMAGE)
+		return us_err_new(US_ERR_UNSUPPORTED, "%s: its payload is not taken from elsewhere",
+				  image->path);
+	US_TRY(us_unpack(codec, packed, us_image_unpack_max(packed.n), 0, NULL, &out, NULL));
+	return us_pool_adopt(&image->pool, &out, &image->vmlinux);
 }

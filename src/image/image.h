@@ -176,13 +176,13 @@ struct us_err *us_image_parse(const char *path, struct us_bytes file, struct us_
  * name a .config (plain or gzip) to use when the image carries none, else NULL. Idempotent. */
 struct us_err *us_image_look_deep(struct us_image *image, const char *config_path,
 				  struct us_progress *progress) us_must_check;
+/* Before the deep look: what the payload of this very file unpacks to, packed in any format. */
+struct us_err *us_image_payload_known(struct us_image *image, struct us_bytes packed) us_must_check;
 /* A .config that lies in a file of its own, plain or packed (/proc/config.gz). */
 struct us_err *us_image_config_read(const char *path, struct us_kconfig **ret) us_must_check;
-/*
- * Hash the file and verify what its signature says: fills digest_ok, signature_ok and the names and
+/* Hash the file and verify what its signature says: fills digest_ok, signature_ok and the names and
  * key ids of signature and inner_signature (opening gives presence, place and problem only).
- * Idempotent; nothing to do without a signature.
- */
+ * Idempotent; nothing to do without a signature. */
 struct us_err *us_image_verify_signature(struct us_image *image) us_must_check;
 void us_image_free(struct us_image *image);
 static inline void us_image_freep(struct us_image **image)

@@ -150,9 +150,22 @@ bool us_release_at_least(const char *release, unsigned int major, unsigned int m
  * that a failed reload can restore it. Loading refuses copies that changed (US_ERR_BAD_DATA);
  * US_ERR_NOT_FOUND: nothing was saved. */
 struct us_err *us_armed_save(const struct us_plan *plan, const char *run_dir) us_must_check;
-struct us_err *us_armed_load(const char *run_dir, const struct us_host *host, struct us_plan **ret,
+/* image, hash: a kernel that was looked into deeply, and its file's SHA-256 in hex, or NULL. If the
+ * set has the same kernel, the plan is made of that one, which has to outlive it, and *ret_image is
+ * NULL. */
+struct us_err *us_armed_load(const char *run_dir, const struct us_host *host,
+			     const struct us_image *image, const char *hash, struct us_plan **ret,
 			     struct us_image **ret_image, struct us_initrd **ret_initrd)
 	us_must_check;
+/*
+ * Beside the set: what the kernel's payload unpacks to, packed so that it unpacks many times faster.
+ * An image of the same file is given it before its deep look; *ret_known false: nothing is kept of
+ * that file. hash: the file's SHA-256 in hex.
+ */
+struct us_err *us_armed_save_unpacked(const char *run_dir, const struct us_image *image,
+				      const char *hash) us_must_check;
+struct us_err *us_armed_take_unpacked(const char *run_dir, struct us_image *image, const char *hash,
+				      bool *ret_known) us_must_check;
 /* Removes what was saved, which is in memory where run_dir is. */
 void us_armed_forget(const char *run_dir);
 

@@ -374,7 +374,7 @@ static void test_what_is_armed_is_kept_and_found_again(void **state_)
 	m.initrd.bytes.n = 0; /* these bytes are no archive; an image alone is a whole set */
 	snprintf(path, sizeof(path), "%s/run", m.kernel.dir);
 	assert_null(us_armed_save(m.plan, path));
-	assert_null(us_armed_load(path, &m.host, &again, &image, &initrd));
+	assert_null(us_armed_load(path, &m.host, NULL, NULL, &again, &image, &initrd));
 	assert_int_equal(again->call, US_CALL_LOAD);
 	assert_int_equal(again->purpose, US_CRASH);
 	assert_string_equal(again->wanted.cmdline, "quiet");
@@ -387,7 +387,7 @@ static void test_what_is_armed_is_kept_and_found_again(void **state_)
 	m.file[2000] ^= 1;
 	assert_null(us_file_replace(path, us_bytes_of(m.file, sizeof(m.file))));
 	snprintf(path, sizeof(path), "%s/run", m.kernel.dir);
-	err = us_armed_load(path, &m.host, &again, &image, &initrd);
+	err = us_armed_load(path, &m.host, NULL, NULL, &again, &image, &initrd);
 	assert_non_null(err);
 	assert_non_null(strstr(err->text, "changed since"));
 	us_err_free(err);

@@ -99,6 +99,22 @@ def test_arming_loads_once_and_notes_what_it_loaded(run, machine):
     assert [a["call"] for a in run("arm", "--force", host=root).acts] == ["kexec_file_load"]
 
 
+def test_what_a_packed_kernel_unpacks_to_is_kept_and_not_trusted_when_damaged(run, tmp_path, debian):
+    old = debian("6.1").parents[1]
+    root = machines.arm_host(tmp_path / "machine", old, hosts.put("proc/sys/kernel/osrelease", (old / "release").read_text()),
+                             release=(old / "release").read_text().strip())
+    kept = root / "var/lib/understudy/armed/unpacked"
+    first = run("arm", host=root)
+    assert first.status == 0, first.text
+    segments, good = loads(first)[0]["segments"], kept.read_bytes()
+    assert len(segments) > 5 and len(good) > 1 << 20
+    for damage in (lambda d: d, lambda d: d[:1000] + b"\xff" + d[1001:], lambda d: d[:1 << 20], lambda d: b""):
+        kept.write_bytes(damage(good))
+        r = run("arm", "--force", host=root)
+        assert r.status == 0 and [s["bufsz"] for s in loads(r)[0]["segments"]] == [s["bufsz"] for s in segments], r.text
+        assert kept.read_bytes() == good
+
+
 def test_a_load_that_nobody_noted_is_not_taken_for_ours(run, machine):
     root = machine(loaded=1)
     assert len(loads(run("arm", host=root))) == 1
@@ -409,7 +425,7 @@ def test_what_could_not_be_put_back_is_told(run, machine):
     root = machine()
     run("arm", host=root)
     loaded(root)
-    (root / "var/lib/understudy/armed/kernel").write_bytes(b"damaged")
+    (root / "var/lib/understudy/armed/initrd").write_bytes(b"damaged")
     (root / CONF).write_text("append = debug\n")
     r = run("arm", "--json", host=root)
     assert r.status == 0 and "could not have been put back" in r.json["warnings"][-1]
