@@ -27,12 +27,9 @@ struct us_tree_ask {
 		       "else this machine's",                                                      \
 		       arch)
 #define US_TREE_ARCHES                                                                             \
-	US_TREE_OPTION("arch", US_OPT_TEXT, "all|A,B",                                             \
-		       "Architectures, as make's ARCH; all that the tree has if not said", arch)
+	US_TREE_OPTION("arch", US_OPT_TEXT, "ARCH,...",                                            \
+		       "Architectures, as make's ARCH; all (that is \"all\") if not said", arch)
 #define US_TREE_BASE(help) US_TREE_OPTION("base", US_OPT_FILE, "CONFIG", help, base)
-#define US_TREE_DROP                                                                               \
-	US_TREE_OPTION("drop", US_OPT_LIST, "FILE:LINE",                                           \
-		       "Read the tree as if this line were not there", drop)
 #define US_TREE_COMMON                                                                             \
 	US_TREE_OPTION("toolchain", US_OPT_TEXT, "PREFIX",                                         \
 		       "Run the tree's compiler tests with this toolchain, as make's "             \

@@ -15,7 +15,6 @@ static const struct us_option options[] = {
 	  "Symbols whose combinations are asked for, at most 6; else KEXEC, KEXEC_FILE, CRASH_DUMP "
 	  "and CRASH_HOTPLUG",
 	  offsetof(struct opts, symbols) },
-	US_TREE_DROP,
 	US_TREE_COMMON,
 	{ 0 },
 };

@@ -22,7 +22,8 @@ struct opts {
 
 static const struct us_option options[] = {
 	US_TREE_ARCH,
-	US_TREE_DROP,
+	US_TREE_OPTION("drop", US_OPT_LIST, "FILE:LINE",
+		       "Read the tree as if this line were not there; several may be given", drop),
 	US_TREE_BASE("Ask relative to this .config: what it sets is kept where it is not asked for"),
 	US_TREE_OPTION("pin", US_OPT_LIST, "SYMBOL=VALUE",
 		       "Hold this value while asking; several may be given", pin),

@@ -54,6 +54,15 @@ def test_values_are_offered_where_they_are_known(complete, tmp_path):
     assert complete("report", "ini") == {"initrd.img"}
 
 
+def test_a_word_of_a_command_has_options_of_its_own(complete, tmp_path):
+    (tmp_path / "linux").mkdir()
+    assert {"why", "table", "diff", "show", "roles"} <= complete("config", "")
+    assert complete("config", "wh") == {"why"}
+    assert complete("config", "why", "--rand") == {"--randconfig"}
+    assert complete("config", "show", "--rand") == set()
+    assert complete("config", "why", "li") == {"linux"}
+
+
 @pytest.mark.parametrize("page", sorted(p.name for p in PAGES.glob("understudy-*.scd")))
 def test_each_page_takes_its_options_from_the_table(understudy, page):
     name = page.removeprefix("understudy-").removesuffix(".1.scd")
