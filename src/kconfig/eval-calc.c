@@ -61,7 +61,7 @@ static const char *taken_from(struct us_kvalues *v, const struct us_ksym *sym)
 	us_kcalc(v, sym);
 	if (sym->probe)
 		return NULL;
-	if (sym->constant || !sym->n_defs)
+	if (sym->constant || sym->type == US_K_UNKNOWN)
 		return sym->name;
 	return us_kcalc_is_tri(sym) ? "n" : value_of(v, sym)->text;
 }

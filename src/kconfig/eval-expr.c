@@ -16,7 +16,7 @@ const char *us_kcalc_operand(struct us_kvalues *v, const struct us_ksym *sym)
 	us_kcalc(v, sym);
 	if (sym->probe)
 		return us_ktri_text(v->probes[sym->index]);
-	if (sym->constant || !sym->n_defs)
+	if (sym->constant || sym->type == US_K_UNKNOWN)
 		return sym->name;
 	return v->v[sym->index].text;
 }
@@ -40,6 +40,7 @@ static struct operand operand(struct us_kvalues *v, const struct us_ksym *sym)
 
 		o.kind = SIGNED;
 		o.s = at && *o.text ? at - "nmy" : -1;
+		o.u = (unsigned long long)o.s;
 		return o;
 	}
 	errno = 0;

@@ -110,6 +110,26 @@ static void answer_all(struct us_kvalues *v, enum us_kstart start)
 	}
 }
 
+/* What the members' wishes come to for an old choice: m after y contradicts itself and is no wish. */
+static enum us_ktri choice_wish(const struct us_kvalues *v, const struct us_kchoice *choice)
+{
+	enum us_ktri wished = v->listed ? US_KN : v->all_choices;
+	size_t first_y = SIZE_MAX, last_m = 0;
+
+	for (size_t i = 0; i < choice->n_members; i++) {
+		const struct us_kvalue *value = &v->v[choice->members[i]->index];
+
+		if (!value->user || !value->order)
+			continue;
+		wished = us_ktri_or(wished, value->wished);
+		if (value->wished == US_KY && value->order < first_y)
+			first_y = value->order;
+		if (value->wished == US_KM && value->order > last_m)
+			last_m = value->order;
+	}
+	return last_m > first_y ? v->all_choices : wished;
+}
+
 static void reset(struct us_kvalues *v)
 {
 	for (size_t i = 0; i < v->tree->n_symbols; i++) {
@@ -121,15 +141,8 @@ static void reset(struct us_kvalues *v)
 					     .order = value->order };
 	}
 	for (size_t i = 0; i < v->tree->n_choices; i++) {
-		const struct us_kchoice *choice = v->tree->choices[i];
-		enum us_ktri wished = v->all_choices;
+		enum us_ktri wished = choice_wish(v, v->tree->choices[i]);
 
-		for (size_t k = 0; k < choice->n_members; k++) {
-			const struct us_kvalue *value = &v->v[choice->members[k]->index];
-
-			if (value->user && value->order)
-				wished = us_ktri_or(wished, value->wished);
-		}
 		v->choices[i] = (struct us_kchosen){ .wished = wished };
 	}
 	v->modules = US_KN;
@@ -184,10 +197,10 @@ struct us_err *us_ktree_evaluate(const struct us_ktree *tree, enum us_kstart sta
 		US_TRY(take_wishes(v, wishes));
 	if (start != US_KSTART_DEFAULTS)
 		answer_all(v, start);
-	if (!wishes)
-		v->all_choices = start == US_KSTART_YES       ? US_KY
-				 : start == US_KSTART_MODULES ? US_KM
-							      : US_KN;
+	v->listed = wishes;
+	v->all_choices = start == US_KSTART_YES       ? US_KY
+			 : start == US_KSTART_MODULES ? US_KM
+						      : US_KN;
 	US_TRY(us_kvalues_compute(v));
 	if (wishes && start == US_KSTART_DEFAULTS && us_kcalc_old_choices(tree))
 		forget_out_of_range(v);

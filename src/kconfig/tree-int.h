@@ -171,7 +171,8 @@ struct us_kvalues {
 		struct us_ksym *wish; /* that was wished for last, or NULL */
 		unsigned char state;
 	} *choices; /* by us_kchoice.index */
-	enum us_ktri all_choices; /* wished for the choices that have no member's wish */
+	enum us_ktri all_choices; /* what allyesconfig and its like wish for choices */
+	bool listed;              /* the wishes are those of a .config */
 	enum us_ktri modules;
 	unsigned int depth;
 	const struct us_ksym *too_deep; /* NULL: no */
