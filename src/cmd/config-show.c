@@ -10,7 +10,7 @@ struct opts {
 
 static const struct us_option options[] = {
 	US_TREE_ARCH, US_TREE_BASE("Tell the value under this .config too, and why it has it"),
-	US_TREE_DROP, US_TREE_COMMON,
+	US_TREE_COMMON,
 	{ 0 },
 };
 
