@@ -217,8 +217,8 @@ static struct us_err *hold(struct us_kquestion *q, struct us_ksym *sym, const ch
 	return NULL;
 }
 
-/* Holds what the base sets and the tree took from it. */
-static struct us_err *hold_base(struct us_kquestion *q)
+/* Holds what the base sets and the tree took from it; grow: but for what it says is n. */
+static struct us_err *hold_base(struct us_kquestion *q, bool grow)
 {
 	_us_free_ bool *released = calloc(q->tree->n_symbols + 1, sizeof(*released));
 
@@ -230,7 +230,8 @@ static struct us_err *hold_base(struct us_kquestion *q)
 		const struct us_kvalue *v = &q->base->v[i];
 
 		if (!v->user || !v->wish || released[i] || q->distance[i] == US_KFAR ||
-		    v->visible == US_KN || strcmp(us_kvalues_text(q->base, sym), v->wish) != 0)
+		    v->visible == US_KN || strcmp(us_kvalues_text(q->base, sym), v->wish) != 0 ||
+		    (grow && us_kenc_is_tri(sym) && v->wished == US_KN))
 			continue;
 		if (us_kenc_is_tri(sym) ||
 		    us_kenc_number_is(q->s, sym, v->wish) != q->s->coded[i].number.other)
@@ -254,7 +255,7 @@ struct us_err *us_kquestion_init(struct us_kquestion *q, struct us_ktree *tree,
 		return us_err_nomem();
 	if (ask->base) {
 		US_TRY(us_ktree_evaluate(tree, US_KSTART_DEFAULTS, ask->base, &q->base));
-		US_TRY(hold_base(q));
+		US_TRY(hold_base(q, ask->grow));
 	}
 	return q->s->no_memory ? us_err_nomem() : NULL;
 }

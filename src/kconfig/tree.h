@@ -143,6 +143,7 @@ struct us_kask {
 	 * and not about the symbols that want's own lines speak of. NULL: any configuration.
 	 */
 	const struct us_kconfig *base;
+	bool grow; /* what base says is n may change, if it must */
 	const char *const *pins; /* more of want's form, NULL-terminated, or NULL: held, not asked */
 	size_t more;             /* other cores besides the first, at most */
 };

@@ -65,13 +65,9 @@ def test_a_kernel_that_could_capture_with_no_call_needs_one_now(understudy, tree
     base = conf.olddefconfig(folder, "arm", "CONFIG_SMP=y\n# CONFIG_SUSPEND is not set\nCONFIG_BLK_DEV_INITRD=y\nCONFIG_CRASH_DUMP=y\n")
     assert conf.values(base).get("CRASH_DUMP", "n") == "n"  # lost without a word
     (tmp_path / "base").write_text(base)
-    r = understudy("config", "roles", "--fragment", "--role", "capture", "--tree", folder, tmp_path / "base")
-    assert r.status == 1 and "HIBERNATION=n is set in the base configuration" in r.out and "SUSPEND=n is set" in r.out
-    free = base.replace("# CONFIG_HIBERNATION is not set\n", "")
-    (tmp_path / "base").write_text(free)
     lines = fragment(understudy, folder, tmp_path / "base", "--role", "capture")
-    assert "CONFIG_KEXEC=y" in lines and "CONFIG_HIBERNATION=y" in lines
-    check(understudy, tmp_path, conf.olddefconfig(folder, "arm", free + "\n".join(lines) + "\n"), lines, "capture")
+    assert "CONFIG_KEXEC=y" in lines and any("HIBERNATION" in line or "SUSPEND" in line for line in lines)
+    check(understudy, tmp_path, conf.olddefconfig(folder, "arm", base + "\n".join(lines) + "\n"), lines, "capture")
 
 
 def test_what_a_tree_forbids_is_told_by_its_lines(understudy, tree):
