@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * All that a tree says about a symbol, statement by statement, in Kconfig's words and with each
- * one's place. What a statement gives under a configuration is eval.c's to say.
+ * one's place; with values, also what each gives under them.
  */
 #include "kconfig/parse-int.h"
 
@@ -10,7 +10,8 @@
 struct lines {
 	struct us_pool *pool;
 	const struct us_ksym *sym;
-	struct us_kvec vec; /* struct us_kline */
+	const struct us_kvalues *values; /* or NULL */
+	struct us_kvec vec;              /* struct us_kline */
 };
 
 static const char *const type_names[] = {
@@ -19,15 +20,102 @@ static const char *const type_names[] = {
 };
 
 static struct us_err *add(struct lines *l, enum us_kline_kind kind, struct us_kplace at,
-			  const char *symbol, const char *text)
+			  const char *symbol, const char *text, const char *now)
 {
 	struct us_kline *line = us_kvec_push(&l->vec, sizeof(*line));
 
 	if (!line || !text)
 		return us_err_nomem();
-	*line = (struct us_kline){ .kind = kind, .at = at, .text = text, .symbol = symbol };
+	*line = (struct us_kline){
+		.kind = kind, .at = at, .text = text, .symbol = symbol, .now = now
+	};
 	return NULL;
 }
+
+/* ---- what a statement gives ---- */
+
+static const char *tri_text(enum us_ktri t)
+{
+	return t == US_KY ? "y" : t == US_KM ? "m" : "n";
+}
+
+static enum us_ktri both(enum us_ktri a, enum us_ktri b)
+{
+	return a < b ? a : b;
+}
+
+static enum us_ktri value_of_terms(const struct us_kvalues *values, const struct us_kterm *terms,
+				   size_t n)
+{
+	enum us_ktri t = US_KY;
+
+	for (size_t i = 0; i < n; i++)
+		t = both(t, us_kvalues_expr(values, terms[i].x));
+	return t;
+}
+
+/* "if" and all that the entry depends on. */
+static enum us_ktri applies(const struct us_kvalues *values, const struct us_kprop *prop)
+{
+	return both(us_kvalues_expr(values, prop->cond),
+		    value_of_terms(values, prop->def->depends, prop->def->n_depends));
+}
+
+static bool is_tri(const struct us_ksym *sym)
+{
+	return sym->type == US_K_BOOL || sym->type == US_K_TRISTATE;
+}
+
+/* A default that does not apply gives nothing, which is NULL. */
+static const char *default_now(const struct lines *l, const struct us_kprop *prop)
+{
+	enum us_ktri when;
+
+	if (!l->values)
+		return NULL;
+	when = applies(l->values, prop);
+	if (is_tri(l->sym))
+		return tri_text(both(us_kvalues_expr(l->values, prop->value), when));
+	return when != US_KN && prop->value->op == US_KX_SYM
+		       ? us_kvalues_operand(l->values, prop->value->x)
+		       : NULL;
+}
+
+static const char *select_now(const struct lines *l, const struct us_kprop *prop)
+{
+	const struct us_kvalues *values = l->values;
+
+	return values ? tri_text(both(values->v[prop->def->sym->index].tri, applies(values, prop)))
+		      : NULL;
+}
+
+static const char *prompt_now(const struct lines *l, const struct us_kdef *def)
+{
+	const struct us_kvalues *values = l->values;
+
+	if (!values)
+		return NULL;
+	return tri_text(both(us_kvalues_expr(values, def->prompt_cond),
+			     both(value_of_terms(values, def->depends, def->n_depends),
+				  value_of_terms(values, def->visible, def->n_visible))));
+}
+
+static const char *range_now(const struct lines *l, const struct us_kprop *range)
+{
+	if (!l->values || applies(l->values, range) == US_KN)
+		return NULL;
+	return us_pool_format(l->pool, "%s to %s", us_kvalues_operand(l->values, range->low->x),
+			      us_kvalues_operand(l->values, range->high->x));
+}
+
+static const char *choice_now(const struct lines *l, const struct us_kchoice *choice)
+{
+	const struct us_ksym *sym = l->values ? l->values->choices[choice->index].sym : NULL;
+
+	return sym ? sym->name : NULL;
+}
+
+/* ---- the statements ---- */
 
 /* "WORD X if COND" */
 static const char *statement(struct us_pool *pool, const char *word, const struct us_kx *x,
@@ -53,20 +141,22 @@ static const char *prompt_text(struct us_pool *pool, const char *word, const cha
 static struct us_err *add_config(struct lines *l, const struct us_kdef *def)
 {
 	return add(l, US_KLINE_CONFIG, def->at, NULL,
-		   us_pool_format(l->pool, "config %s", l->sym->name));
+		   us_pool_format(l->pool, "config %s", l->sym->name),
+		   l->values ? us_kvalues_text(l->values, l->sym) : NULL);
 }
 
 static struct us_err *add_type(struct lines *l, const struct us_kdef *def)
 {
 	return def->type_at.line
-		       ? add(l, US_KLINE_TYPE, def->type_at, NULL, type_names[l->sym->type])
+		       ? add(l, US_KLINE_TYPE, def->type_at, NULL, type_names[l->sym->type], NULL)
 		       : NULL;
 }
 
 static struct us_err *add_prompt(struct lines *l, const struct us_kdef *def)
 {
 	return def->prompt ? add(l, US_KLINE_PROMPT, def->prompt_at, NULL,
-				 prompt_text(l->pool, "prompt", def->prompt, def->prompt_cond))
+				 prompt_text(l->pool, "prompt", def->prompt, def->prompt_cond),
+				 prompt_now(l, def))
 			   : NULL;
 }
 
@@ -75,7 +165,8 @@ static struct us_err *add_terms(struct lines *l, enum us_kline_kind kind, const 
 {
 	for (size_t i = 0; i < n; i++)
 		US_TRY(add(l, kind, terms[i].at, NULL,
-			   statement(l->pool, terms[i].block ? "if" : word, terms[i].x, NULL)));
+			   statement(l->pool, terms[i].block ? "if" : word, terms[i].x, NULL),
+			   l->values ? tri_text(us_kvalues_expr(l->values, terms[i].x)) : NULL));
 	return NULL;
 }
 
@@ -94,7 +185,9 @@ static struct us_err *add_props(struct lines *l, enum us_kline_kind kind, const 
 {
 	for (size_t i = 0; i < n; i++)
 		US_TRY(add(l, kind, props[i].at, NULL,
-			   statement(l->pool, word, props[i].value, props[i].cond)));
+			   statement(l->pool, word, props[i].value, props[i].cond),
+			   kind == US_KLINE_DEFAULT ? default_now(l, &props[i])
+						    : select_now(l, &props[i])));
 	return NULL;
 }
 
@@ -123,7 +216,8 @@ static struct us_err *add_ranges(struct lines *l, const struct us_kdef *def)
 			return us_err_nomem();
 		low = us_pool_format(l->pool, "range %s", low);
 		US_TRY(add(l, US_KLINE_RANGE, range->at, NULL,
-			   low ? statement(l->pool, low, range->high, range->cond) : NULL));
+			   low ? statement(l->pool, low, range->high, range->cond) : NULL,
+			   range_now(l, range)));
 	}
 	return NULL;
 }
@@ -137,7 +231,8 @@ static struct us_err *add_choice(struct lines *l, const struct us_kdef *def)
 	return add(l, US_KLINE_CHOICE, choice->at, NULL,
 		   choice->prompt
 			   ? prompt_text(l->pool, "choice", choice->prompt, choice->prompt_cond)
-			   : "choice");
+			   : "choice",
+		   choice_now(l, choice));
 }
 
 static struct us_err *add_each(struct lines *l,
@@ -154,7 +249,8 @@ static struct us_err *add_others(struct lines *l, enum us_kline_kind kind, const
 {
 	for (size_t i = 0; i < n; i++)
 		US_TRY(add(l, kind, props[i]->at, props[i]->def->sym->name,
-			   statement(l->pool, word, props[i]->value, props[i]->cond)));
+			   statement(l->pool, word, props[i]->value, props[i]->cond),
+			   select_now(l, props[i])));
 	return NULL;
 }
 
@@ -180,11 +276,10 @@ struct us_err *us_ktree_lines(const struct us_ktree *tree, const struct us_ksym 
 			      const struct us_kvalues *values, struct us_pool *pool,
 			      const struct us_kline **ret, size_t *ret_n)
 {
-	struct lines l = { .pool = pool, .sym = sym };
+	struct lines l = { .pool = pool, .sym = sym, .values = values };
 	struct us_err *err;
 
 	(void)tree;
-	(void)values;
 	err = collect(&l);
 	if (!err)
 		err = us_kvec_move(&l.vec, sizeof(struct us_kline), pool, ret, ret_n);

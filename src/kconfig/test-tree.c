@@ -474,6 +474,39 @@ static void check_toys(const char *path)
 	assert_int_equal(lines[8].at.line, 13);
 }
 
+/* What each statement gives under the defaults of the 64-bit toys. */
+static void test_lines_with_values(void **state)
+{
+	char path[512];
+	_us_ktree_free_ struct us_ktree *tree = NULL;
+	_us_kvalues_free_ struct us_kvalues *values = NULL;
+	_us_kconfig_free_ struct us_kconfig *wishes = NULL;
+	_us_pool_deinit_ struct us_pool pool = { 0 };
+	const struct us_ktree_options options = { .arch = "x86_64" };
+	const char *text = "CONFIG_MODULES=y\nCONFIG_WHEELS=m\n";
+	const struct us_kline *lines;
+	size_t n;
+
+	(void)state;
+	assert_null(us_ktree_open(fixture(path, sizeof(path)), &options, NULL, &tree));
+	assert_null(us_kconfig_parse(us_bytes_of(text, strlen(text)), &wishes));
+	assert_null(us_ktree_evaluate(tree, US_KSTART_DEFAULTS, wishes, &values));
+	assert_null(us_ktree_lines(tree, us_ktree_symbol(tree, "AXLE"), values, &pool, &lines, &n));
+	assert_int_equal(n, 9);
+	assert_string_equal(lines[0].now, "m"); /* implied by WHEELS */
+	assert_null(lines[1].now);
+	assert_string_equal(lines[2].now, "m");
+	assert_string_equal(lines[3].now, "y");
+	assert_string_equal(lines[4].now, "m");
+	assert_string_equal(lines[7].now, "m");
+	assert_string_equal(lines[8].now, "m");
+	assert_null(
+		us_ktree_lines(tree, us_ktree_symbol(tree, "SPOKES"), values, &pool, &lines, &n));
+	assert_string_equal(lines[0].now, "12");
+	assert_string_equal(lines[n - 2].now, "12");
+	assert_string_equal(lines[n - 1].now, "3 to 48");
+}
+
 static void test_a_directory(void **state)
 {
 	char path[512];
@@ -607,6 +640,7 @@ int main(void)
 		cmocka_unit_test(test_a_long_line_and_a_deep_expression),
 		cmocka_unit_test(test_dropped_lines),
 		cmocka_unit_test(test_a_directory),
+		cmocka_unit_test(test_lines_with_values),
 		cmocka_unit_test(test_an_archive),
 		cmocka_unit_test(test_a_toolchain_answers),
 	};
