@@ -56,7 +56,15 @@ static uint32_t line_distance(const struct us_kquestion *q, int lit)
 	return d;
 }
 
-/* In which order minimising tries to do without: goals first or last, then the far before the near. */
+/* What was asked or pinned, which holds while lines are tried. */
+static bool is_asked(const struct us_kquestion *q, int lit)
+{
+	const struct us_kgoal *goal = us_kask_line(q, lit) ? NULL : us_kask_goal(q, lit);
+
+	return goal && goal->from != US_KGOAL_BASE;
+}
+
+/* In which order minimising tries to do without: the far before the near. */
 struct order {
 	int lit;
 	uint32_t rank;
@@ -98,26 +106,24 @@ static bool holds(const struct core *core, int lit)
 	return false;
 }
 
-static struct us_err *minimise(struct us_kquestion *q, struct core *core, bool goals_first)
+/* One round: without each of what was asked, or without each of the rest while all that holds. */
+static struct us_err *do_without(struct us_kquestion *q, struct core *core, bool asked)
 {
 	_us_free_ struct order *order = calloc(core->n + 1, sizeof(*order));
 	size_t n = core->n;
 
 	if (!order)
 		return us_err_nomem();
-	for (size_t i = 0; i < n; i++) {
-		bool goal = !us_kask_line(q, core->lits[i]);
-
-		order[i] = (struct order){ core->lits[i], line_distance(q, core->lits[i]) + 1 };
-		if (goal && goals_first)
-			order[i].rank += UINT32_MAX / 2;
-		else if (goal)
-			order[i].rank = 0;
-	}
+	for (size_t i = 0; i < n; i++)
+		order[i] = (struct order){ core->lits[i], line_distance(q, core->lits[i]) };
 	qsort(order, n, sizeof(*order), by_rank);
 	for (size_t i = 0; i < n; i++) {
-		if (!holds(core, order[i].lit))
+		if (!holds(core, order[i].lit) || is_asked(q, order[i].lit) != asked)
 			continue;
+		for (size_t k = 0; k < q->n_goals && !asked; k++) {
+			if (q->goals[k].from != US_KGOAL_BASE)
+				us_kask_assume(q, q->goals[k].lit);
+		}
 		for (size_t k = 0; k < core->n; k++) {
 			if (core->lits[k] != order[i].lit)
 				us_kask_assume(q, core->lits[k]);
@@ -128,24 +134,12 @@ static struct us_err *minimise(struct us_kquestion *q, struct core *core, bool g
 	return NULL;
 }
 
-static struct us_err *copy_core(const struct core *core, struct core *ret)
-{
-	int *lits = calloc(core->n + 1, sizeof(*lits));
-
-	if (!lits)
-		return us_err_nomem();
-	memcpy(lits, core->lits, core->n * sizeof(*lits));
-	*ret = (struct core){ lits, core->n };
-	return NULL;
-}
-
-/* A minimal core that has none of the lines in without; ret->lits NULL: it can be without them. */
+/* A minimal core that has none of the lines in without; ret->lits NULL: it can be without them. The
+ * lines are minimal for all that was asked, so that each of them is a cause; what was asked after
+ * that. */
 static struct us_err *find_core(struct us_kquestion *q, const int *without, size_t n_without,
 				struct core *ret)
 {
-	struct core other = { 0 };
-	_us_free_ int *owned = NULL;
-
 	us_kask_assume_goals(q);
 	for (size_t i = 0; i < q->s->n_lines; i++) {
 		bool gone = false;
@@ -158,16 +152,8 @@ static struct us_err *find_core(struct us_kquestion *q, const int *without, size
 	if (us_kask_solve(q))
 		return NULL;
 	US_TRY(take_failed(q, ret));
-	US_TRY(copy_core(ret, &other));
-	owned = other.lits;
-	US_TRY(minimise(q, ret, true));
-	US_TRY(minimise(q, &other, false));
-	owned = other.lits;
-	if (other.n < ret->n) {
-		owned = ret->lits;
-		*ret = other;
-	}
-	return NULL;
+	US_TRY(do_without(q, ret, false));
+	return do_without(q, ret, true);
 }
 
 static int by_value(const void *a, const void *b)
