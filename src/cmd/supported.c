@@ -78,7 +78,7 @@ static const struct us_supported rows[] = {
 	  "the address of arming time is used again", NET("ssh") },
 	{ "Network", "bond", "bond, active-backup", US_SHOWN, "by one of its cards", RARE_NET },
 	{ "Network", "bridge", "bridge with one card", US_SHOWN, NULL, RARE_NET },
-	{ "Network", "vlan", "VLAN", US_REFUSED, "the capture kernel sets none up", WALK },
+	{ "Network", "vlan", "VLAN, on a card or on one of the above", US_SHOWN, NULL, RARE_NET },
 	{ "Network", "bond-other", "bond of another mode, bridge with several cards, team",
 	  US_REFUSED, "one card alone does not reach what they do", WALK },
 	{ "Network", "wireless", "wireless", US_REFUSED, "it takes programs and secrets", WALK },

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The network of the capture kernel: interfaces are known by their hardware address, get the address
- * and the gateway that they had when armed (rtnetlink(7)), IPv4 and IPv6 alike, and are waited for
- * until they have a carrier. No DHCP, no bonds, no VLANs. And who is told over it: cluster nodes by
- * the eight bytes of fence_kdump (message version 1, as its listeners expect it), a webhook by JSON.
+ * The network of the capture kernel: interfaces are known by their hardware address, get the
+ * address and the gateway that they had when armed (rtnetlink(7)), IPv4 and IPv6 alike, and are
+ * waited for until they have a carrier; a VLAN is made on them. No DHCP, no bonds. And who is told
+ * over it: cluster nodes by the eight bytes of fence_kdump (message version 1, as its listeners
+ * expect it), a webhook by JSON.
  */
 #include "base/cleanup.h"
 #include "crash/capture-int.h"
@@ -32,6 +33,7 @@ struct request {
 	union {
 		struct ifaddrmsg address;
 		struct rtmsg route;
+		struct ifinfomsg link;
 	};
 	uint8_t attributes[96];
 };
@@ -140,6 +142,40 @@ static struct us_err *add_gateway(unsigned int index, const struct ip *ip, uint3
 	return ask_kernel(&r, what);
 }
 
+/* Begins an attribute that holds others; its length is set when they are there. */
+static struct rtattr *open_attribute(struct request *r, unsigned short type)
+{
+	struct rtattr *a = (struct rtattr *)((uint8_t *)r + NLMSG_ALIGN(r->head.nlmsg_len));
+
+	put_attribute(r, type, "", 0);
+	return a;
+}
+
+static void close_attribute(struct request *r, struct rtattr *a)
+{
+	a->rta_len = (unsigned short)((uint8_t *)r + r->head.nlmsg_len - (uint8_t *)a);
+}
+
+static struct us_err *add_vlan(unsigned int card, unsigned int vlan, const char *name)
+{
+	struct request r = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(r.link)),
+				       .nlmsg_type = RTM_NEWLINK,
+				       .nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL },
+			     .link = { .ifi_family = AF_UNSPEC } };
+	const uint16_t id = (uint16_t)vlan;
+	struct rtattr *info, *data;
+
+	put_attribute(&r, IFLA_LINK, &card, sizeof(card));
+	put_attribute(&r, IFLA_IFNAME, name, strlen(name) + 1);
+	info = open_attribute(&r, IFLA_LINKINFO);
+	put_attribute(&r, IFLA_INFO_KIND, "vlan", 4);
+	data = open_attribute(&r, IFLA_INFO_DATA);
+	put_attribute(&r, IFLA_VLAN_ID, &id, sizeof(id));
+	close_attribute(&r, data);
+	close_attribute(&r, info);
+	return ask_kernel(&r, name);
+}
+
 /* ---- interfaces ---- */
 
 static bool mac_is(const char *name, const char *mac)
@@ -148,6 +184,9 @@ static bool mac_is(const char *name, const char *mac)
 	_us_close_ int fd = -1;
 	ssize_t n;
 
+	snprintf(path, sizeof(path), "/proc/net/vlan/%s", name);
+	if (!access(path, F_OK))
+		return false; /* it has that of its card */
 	snprintf(path, sizeof(path), "/sys/class/net/%s/address", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
@@ -228,12 +267,19 @@ static struct us_err *bring_up(struct us_capture *c, unsigned int i, uint64_t de
 	char name[IF_NAMESIZE];
 	struct ip ip, gateway;
 	unsigned int index;
+	bool carrier;
 
 	if (!net->address || !ip_parse(net->address, &ip))
 		return us_err_new(US_ERR_BAD_DATA, "%s: \"%s\" is no address", net->mac,
 				  net->address ? net->address : "");
 	US_TRY(wait_for(net, deadline_ns, name));
 	index = if_nametoindex(name);
+	if (net->vlan) {
+		snprintf(name, sizeof(name), "v%u.%u", net->vlan, i);
+		US_TRY(add_vlan(index, net->vlan, name));
+		US_TRY(set_up(name, &carrier));
+		index = if_nametoindex(name);
+	}
 	US_TRY(add_address(index, &ip, net->address));
 	if (net->gateway && *net->gateway) {
 		if (!ip_parse(net->gateway, &gateway))

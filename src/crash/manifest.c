@@ -185,6 +185,8 @@ static struct us_err *net_line(struct lines *lines, const struct us_recipe_net *
 	us_text_add(&name, "%s with address %s", net->mac ? net->mac : "",
 		    net->address ? net->address : "");
 	us_text_add(&text, "gateway %s", net->gateway ? net->gateway : "none");
+	if (net->vlan)
+		us_text_add(&text, ", VLAN %u", net->vlan);
 	return name.failed || text.failed ? us_err_nomem()
 					  : line_add(lines, "network card", name.s, "%s", text.s);
 }

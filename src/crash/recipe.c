@@ -85,6 +85,7 @@ static const struct field net_fields[] = {
 	F(us_recipe_net, "gateway", TEXT, gateway),
 	F(us_recipe_net, "nameserver", LIST, nameservers),
 	F(us_recipe_net, "name", TEXT, name),
+	F(us_recipe_net, "vlan", U32, vlan),
 	{ 0 },
 };
 static const struct field target_fields[] = {

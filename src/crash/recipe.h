@@ -62,6 +62,7 @@ struct us_recipe_net {
 	const char *gateway;            /* or NULL */
 	const char *const *nameservers; /* NULL-terminated */
 	const char *name;               /* today's, for reports */
+	unsigned int vlan;              /* the address is on this VLAN of it; 0: on itself */
 };
 
 struct us_recipe_target {

@@ -20,7 +20,7 @@ static const char whole[] =
 	"uuid=LVM-x lvm-pv=d0 lvm-lv=abc lvm-hash=0123\n"
 	"device name=d2 kind=md member=d0 member=d1 md-major=1 md-minor=2 keys=yes\n"
 	"net mac=52:54:00:12:34:56 address=10.0.2.15/24 gateway=10.0.2.2 nameserver=10.0.2.3 "
-	"nameserver=::1 name=eth0\n"
+	"nameserver=::1 name=eth0 vlan=9\n"
 	"target kind=dir text=/var/crash path=var/crash budget=600 device=d1 fs=ext4 fs-options=\"\"\n"
 	"target kind=s3 text=\"s3://b/p \\xc3\\xa4\" path=p share=b tls=yes budget=600 network=yes\n";
 

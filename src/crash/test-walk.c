@@ -420,7 +420,7 @@ static void only_plain_cards_are_taken(void **state)
 	static const struct {
 		const char *file, *text, *problem;
 	} cases[] = {
-		{ "proc/net/vlan/eth0", "", "a VLAN" },
+		{ "proc/net/vlan/eth0", "eth0  VID: 0\n", "names no VLAN" },
 		{ PCI "0000:00:06.0/virtio3/net/eth0/wireless/x", "", "is wireless" },
 		{ PCI "0000:00:06.0/virtio3/net/eth0/type", "32\n", "no Ethernet card" },
 		{ PCI "0000:00:06.0/virtio3/net/eth0/bonding/mode", "802.3ad 4\n",
@@ -473,6 +473,29 @@ static void bond_and_bridge_with_one_card_are_that_card(void **state)
 	assert_string_equal(w->nets[0].name, "eth0");
 	assert_string_equal(w->nets[1].mac, "52:54:00:00:00:01");
 	assert_string_equal(w->nets[1].address, "192.0.2.15/24");
+}
+
+static void a_vlan_is_kept(void **state)
+{
+	struct machine *m = *state;
+
+	put_net(m);
+	put_link(m, "sys/class/net/bond0", "../../devices/virtual/net/bond0");
+	put(m, "sys/devices/virtual/net/bond0/lower_eth0/x", "");
+	put(m, "proc/net/vlan/bond0",
+	    "bond0  VID: 9\t REORDER_HDR: 1  dev->priv_flags: 1021\n"
+	    "         total frames received            0\n");
+	remove(us_pool_format(&m->host.pool, "%s/proc/net/route", m->dir));
+	put(m, "proc/net/route", "bond0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n");
+	const struct us_walk_result *w = walk(m, "target = nfs://192.0.2.9/x\n");
+	if (w->problems[0])
+		fail_msg("%s", w->problems[0]);
+	assert_string_equal(w->nets[0].name, "eth0");
+	assert_int_equal(w->nets[0].vlan, 9);
+	assert_string_equal(w->nets[0].address, "192.0.2.15/24");
+	assert_non_null(strstr(wanted(m), "8021q "));
+	put(m, "proc/net/vlan/eth0", "eth0  VID: 10\n");
+	assert_non_null(strstr(again(m)->problems[0], "a VLAN below a VLAN"));
 }
 
 static void no_way_to_a_webhook_is_a_note(void **state)
@@ -534,6 +557,7 @@ int main(void)
 		TEST(a_route_leads_to_a_card),
 		TEST(only_plain_cards_are_taken),
 		TEST(bond_and_bridge_with_one_card_are_that_card),
+		TEST(a_vlan_is_kept),
 		TEST(no_way_to_a_webhook_is_a_note),
 		TEST(a_watchdog_without_a_device_is_known_by_its_module),
 	};

@@ -3,8 +3,9 @@
  * From a host's name to the interface that leads there: /proc/net/route and ipv6_route (the main
  * table; Documentation of their columns: net/ipv4/fib_trie.c and net/ipv6/route.c, Linux 6.12), the
  * interface's address, and the drivers of its card. The capture kernel has one plain card, so that
- * of a bridge its one card is taken, of a bond in active-backup mode the card in use; what needs a
- * configuration of its own (VLAN, other bonds, tunnels, wireless) is refused with the reason.
+ * of a bridge its one card is taken, of a bond in active-backup mode the card in use; a VLAN is
+ * kept; what needs a configuration of its own (other bonds, tunnels, wireless) is refused with the
+ * reason.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -197,13 +198,40 @@ static struct us_err *bridge_card(struct us_walk *walk, const char *interface, c
 	return NULL;
 }
 
-/* The card that carries an interface's packets. */
-static struct us_err *card_of(struct us_walk *walk, const char *interface, const char **ret)
+/* The interface that a VLAN lies on, and the VLAN's number. */
+static struct us_err *below_vlan(struct us_walk *walk, const char *interface, const char **ret,
+				 unsigned int *ret_vlan)
 {
-	if (us_walk_exists(walk, "proc/net/vlan/%s", interface))
-		return us_err_new(US_ERR_UNSUPPORTED,
-				  "%s is a VLAN, which the capture kernel does not set up",
-				  interface);
+	const char *line = us_walk_read(walk, "proc/net/vlan/%s", interface);
+	const char *dir = us_pool_format(walk->pool, "sys/class/net/%s", interface);
+	const char *const *names, *vid = line ? strstr(line, "VID:") : NULL;
+
+	if (!dir)
+		return us_err_nomem();
+	if (*ret_vlan)
+		return us_err_new(US_ERR_UNSUPPORTED, "%s is a VLAN below a VLAN", interface);
+	if (!vid || sscanf(vid, "VID: %u", ret_vlan) != 1 || !*ret_vlan || *ret_vlan > 4094)
+		return us_err_new(US_ERR_BAD_DATA, "/proc/net/vlan/%s names no VLAN", interface);
+	US_TRY(us_walk_want(walk, "8021q", NULL, false, "%s, a VLAN", interface));
+	US_TRY(us_walk_list(walk, dir, &names));
+	for (; *names; names++)
+		if (!strncmp(*names, "lower_", 6)) {
+			*ret = *names + 6;
+			return NULL;
+		}
+	return us_err_new(US_ERR_NOT_FOUND, "/%s leads to no card", dir);
+}
+
+/* The card that carries an interface's packets; *ret_vlan, which is 0 at first: on this VLAN. */
+static struct us_err *card_of(struct us_walk *walk, const char *interface, const char **ret,
+			      unsigned int *ret_vlan)
+{
+	if (us_walk_exists(walk, "proc/net/vlan/%s", interface)) {
+		const char *below = NULL;
+
+		US_TRY(below_vlan(walk, interface, &below, ret_vlan));
+		return card_of(walk, below, ret, ret_vlan);
+	}
 	if (us_walk_exists(walk, "sys/class/net/%s/bonding", interface)) {
 		const char *mode = us_walk_read(walk, "sys/class/net/%s/bonding/mode", interface);
 		const char *active =
@@ -214,13 +242,13 @@ static struct us_err *card_of(struct us_walk *walk, const char *interface, const
 					  "%s is a bond of mode %s; only active-backup can do with "
 					  "one card",
 					  interface, mode ? mode : "unknown");
-		return card_of(walk, active, ret);
+		return card_of(walk, active, ret, ret_vlan);
 	}
 	if (us_walk_exists(walk, "sys/class/net/%s/bridge", interface)) {
 		const char *card = NULL;
 
 		US_TRY(bridge_card(walk, interface, &card));
-		return card_of(walk, card, ret);
+		return card_of(walk, card, ret, ret_vlan);
 	}
 	if (us_walk_exists(walk, "sys/class/net/%s/wireless", interface) ||
 	    us_walk_exists(walk, "sys/class/net/%s/phy80211", interface))
@@ -281,7 +309,7 @@ static struct us_err *to_address(struct us_walk *walk, const char *text)
 	if (!strcmp(route.interface, "lo"))
 		return us_err_new(US_ERR_UNSUPPORTED, "%s is this machine itself", text);
 	US_TRY(own_address(walk, &route, &to, &net.address));
-	US_TRY(card_of(walk, route.interface, &card));
+	US_TRY(card_of(walk, route.interface, &card, &net.vlan));
 	US_TRY(card_drivers(walk, card));
 	net.gateway = gateway_text(walk, &route);
 	net.mac = us_walk_read(walk, "sys/class/net/%s/bonding_slave/perm_hwaddr", card);

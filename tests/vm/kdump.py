@@ -124,6 +124,7 @@ class Layout:
     files: dict = field(default_factory=dict)
     net: bool = False
     net_up: str = NET_UP
+    card: list = field(default_factory=lambda: ["-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:12:34:56"])
 
 
 def plain(fs="ext4", how="virtio", **more):
@@ -226,7 +227,7 @@ class Machine:
     def qemu(self):
         args = [a for d in self.layout.disks for a in d.qemu()]
         if self.layout.net:
-            args += ["-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:12:34:56"]
+            args += self.layout.card
         return args
 
     def boot(self, steps, append="", timeout=SECONDS, files=None, **more):
