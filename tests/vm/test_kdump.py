@@ -52,7 +52,7 @@ def test_a_local_disk(vm, kernels, understudy, tmp_path, name, kind):
 @pytest.mark.parametrize("name", ["6.1", "6.12", "6.12-rt"])
 @pytest.mark.parametrize("kind", ["ext4-virtio", "xfs-nvme", "lvm", "md", "btrfs-scsi", "ext4-ahci"])
 def test_each_kernel_with_each_disk(vm, kernels, understudy, tmp_path, record_property, name, kind):
-    record_property("cell", f"kdump, {kind}|{kernels[name].release}|{kernels[name].release}|sysrq")
+    record_property("cell", f"kdump|{kind}|{kernels[name].release}|sysrq")
     layouts = KINDS | {"btrfs-scsi": lambda: kdump.plain("btrfs", "scsi"), "ext4-ahci": lambda: kdump.plain("ext4", "ahci")}
     story(vm, kernels[name], understudy, tmp_path, layouts[kind]())
 
@@ -71,7 +71,7 @@ def test_an_encrypted_disk_by_key_hand_over(vm, kernels, understudy, tmp_path, r
     """Linux 7.3 built with CRASH_DM_CRYPT (tools/tiny-kernel keys), too small to print a trace. The name of a key that is
     in no keyring stands there from an earlier target: it goes, or the kernel would refuse the load."""
     kernel, layout = kernels["keys"], kdump.luks(linked=True)
-    record_property("cell", f"kdump, luks|{kernel.release}|{kernel.release}|sysrq")
+    record_property("cell", f"kdump|luks|{kernel.release}|sysrq")
     layout.setup += ("; keys=/sys/kernel/config/crash_dm_crypt_keys; mount -t configfs configfs /sys/kernel/config; mkdir $keys/old; "
                      "echo -n cryptsetup:gone > $keys/old/description")
     story(vm, kernel, understudy, tmp_path, layout, top="sysrq")

@@ -213,7 +213,7 @@ def death_by(way, files):
 @pytest.mark.parametrize("way", ["oom", "hard-lockup", *(pytest.param(w, marks=pytest.mark.matrix) for w in ("null", "soft-lockup"))])
 def test_a_way_to_die(vm, kernels, understudy, trouble, tmp_path, record_property, way):
     kernel = kernels["6.1"]
-    record_property("cell", f"kdump, ext4-virtio|{kernel.release}|{kernel.release}|{way}")
+    record_property("cell", f"kdump|ext4-virtio|{kernel.release}|{way}")
     machine = Machine(vm, kernel, understudy, tmp_path, kdump.plain())
     death, seen = death_by(way, trouble)
     machine.crash(**death)
@@ -231,7 +231,7 @@ OTHERS = [("xfs-nvme", "hard-lockup"), ("lvm", "oom"), ("md", "null"), ("btrfs-s
 @pytest.mark.parametrize("kind, way", OTHERS)
 def test_each_target_after_another_death(vm, kernels, understudy, trouble, tmp_path, record_property, kind, way):
     kernel = kernels["6.1"]
-    record_property("cell", f"kdump, {kind}|{kernel.release}|{kernel.release}|{way}")
+    record_property("cell", f"kdump|{kind}|{kernel.release}|{way}")
     death, seen = death_by(way, trouble)
     disks = test_kdump.KINDS | {"btrfs-scsi": lambda: kdump.plain("btrfs", "scsi")}
     if kind in disks:
@@ -245,7 +245,7 @@ def test_each_target_after_another_death(vm, kernels, understudy, trouble, tmp_p
 def test_a_way_to_die_of_the_newer_kernel(vm, kernels, understudy, tmp_path, record_property, way):
     """Those that need no module of the lab's own."""
     kernel = kernels["6.12"]
-    record_property("cell", f"kdump, ext4-virtio|{kernel.release}|{kernel.release}|{way}")
+    record_property("cell", f"kdump|ext4-virtio|{kernel.release}|{way}")
     death, seen = death_by(way, {})
     test_kdump.story(vm, kernel, understudy, tmp_path, kdump.plain(), death=death, **seen)
 

@@ -109,7 +109,7 @@ def test_a_server(vm, kernels, understudy, tmp_path, kind, name):
 @pytest.mark.parametrize("name", ["6.1", "6.12", "6.12-cloud", "6.12-rt"])
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_each_kernel_with_each_server(vm, kernels, understudy, tmp_path, record_property, name, kind):
-    record_property("cell", f"kdump, {kind}|{kernels[name].release}|{kernels[name].release}|sysrq")
+    record_property("cell", f"kdump|{kind}|{kernels[name].release}|sysrq")
     story(vm, kernels[name], understudy, tmp_path, kind)
 
 

@@ -155,11 +155,12 @@ def test_a_raw_partition(machine, rehearse):
 @pytest.mark.matrix
 @pytest.mark.parametrize("kind", ["sysrq", "null", "lockup", "oom"])
 @pytest.mark.parametrize("name", ["6.1", "6.12", "newest"])
-def test_each_kind_on_each_kernel(machine, rehearse, record_property, name, kind):
+def test_each_kind_on_each_kernel(machine, rehearse, kernels, record_property, name, kind):
+    release = kernels[name].release
+    record_property("cell", f"rehearsal|{release}|{release}|{kind}")
     status, said = rehearse(machine(name, reserve=192), "--kind", kind)
     run, = said["runs"]
     assert status == 0 and run["passed"], run
-    record_property("cell", f"rehearsal, {kind}|{name}|{name}|{run['reserve_bytes'] >> 20} MiB")
 
 
 @pytest.mark.matrix
