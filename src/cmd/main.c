@@ -162,6 +162,10 @@ static bool dump(const char *word)
 		us_supported_scd(stdout);
 		return true;
 	}
+	if (!strcmp(word, "--dump-roles")) {
+		us_report_roles_scd(stdout);
+		return true;
+	}
 	if (!strcmp(word, "--dump-rules")) {
 		us_report_rules_scd(stdout);
 		return true;

@@ -63,6 +63,9 @@ const char *us_purpose_name(enum us_purpose purpose); /* "reboot", "crash" */
 const char *us_call_name(enum us_call call);          /* "kexec_file_load", "kexec_load", "auto" */
 const char *us_result_name(enum us_result result);    /* "pass", "fail", "unknown", "n/a" */
 
+/* Text with what scdoc takes as markup escaped. */
+void us_report_scd_text(FILE *f, const char *s);
+
 /* Which of the four questions a rule belongs to, by the area in its id. */
 enum us_question { US_Q_ENTRY, US_Q_DEVICES, US_Q_PERMISSION, US_Q_POLICY, US_QUESTIONS };
 enum us_question us_rule_question(const struct us_rule *rule);

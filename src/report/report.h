@@ -76,6 +76,7 @@ struct us_err *us_json_print(FILE *f, json_object *obj) us_must_check;
 void us_report_roles(struct us_out *out, const struct us_parts *parts, unsigned int shown);
 json_object *us_json_roles(const struct us_parts *parts, unsigned int shown, unsigned int asked,
 			   int status);
+void us_report_roles_scd(FILE *f); /* the table of rules as a section of the man page */
 void us_report_fragment(struct us_out *out, const struct us_parts *parts, unsigned int asked,
 			bool tree, const struct us_part_fragment *fragment);
 json_object *us_json_fragment(const struct us_parts *parts, unsigned int asked, const char *tree,

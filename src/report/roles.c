@@ -204,6 +204,71 @@ json_object *us_json_roles(const struct us_parts *parts, unsigned int shown, uns
 	return obj;
 }
 
+/* "; x86_64, i386; from 6.6 on; before 6.17; where EFI=y" */
+static void put_scope(FILE *f, const struct us_part_rule *rule)
+{
+	const char *comma = "; ";
+
+	for (int id = 1; rule->arch && id < US_ARCH_COUNT; id++) {
+		if (!(rule->arch & US_ARCH_BIT(id)))
+			continue;
+		fputs(comma, f);
+		us_report_scd_text(f, us_arch_by_id(id)->name);
+		comma = ", ";
+	}
+	if (rule->age != US_AGE_ANY)
+		fputs(rule->age == US_AGE_CUT ? "; from 6.9 on" : "; before 6.9", f);
+	if (rule->since)
+		fprintf(f, "; from %u.%u on", rule->since >> 20, rule->since >> 10 & 0x3ff);
+	if (rule->until && rule->until & 0x3ff)
+		fprintf(f, "; before %u.%u.%u", rule->until >> 20, rule->until >> 10 & 0x3ff,
+			rule->until & 0x3ff);
+	else if (rule->until)
+		fprintf(f, "; before %u.%u", rule->until >> 20, rule->until >> 10 & 0x3ff);
+	if (rule->given) {
+		_us_text_deinit_ struct us_text given = { 0 };
+
+		words_of(rule->given, &given);
+		fputs("; where ", f);
+		us_report_scd_text(f, given.failed ? rule->given : given.s);
+	}
+}
+
+/* The table of rules for the manual page, in scdoc. */
+void us_report_roles_scd(FILE *f)
+{
+	const struct us_part_rule *rule;
+
+	for (size_t i = 0; (rule = us_part_rule_at(i)); i++) {
+		const char *comma = "";
+
+		fputs("*", f);
+		us_report_scd_text(f, rule->id);
+		fputs("* (", f);
+		for (enum us_part part = 0; part < US_PARTS; part++) {
+			if (!(rule->parts & US_PART_BIT(part)))
+				continue;
+			fprintf(f, "%s%s", comma, us_part_name(part));
+			comma = ", ";
+		}
+		fprintf(f, "; %s%s", weight_name(rule->weight),
+			rule->calls == US_PART_BY_LOAD   ? " of kexec\\_load"
+			: rule->calls == US_PART_BY_FILE ? " of kexec\\_file\\_load"
+							 : "");
+		put_scope(f, rule);
+		fputs(")\n\t", f);
+		if (rule->want) {
+			_us_text_deinit_ struct us_text want = { 0 };
+
+			words_of(rule->want, &want);
+			us_report_scd_text(f, want.failed ? rule->want : want.s);
+			fputs(". Otherwise: ", f);
+		}
+		us_report_scd_text(f, rule->costs);
+		fputs(".\n\n", f);
+	}
+}
+
 static void put_lines(struct us_out *out, const char *head, const char *const *lines)
 {
 	for (size_t i = 0; lines && lines[i]; i++)

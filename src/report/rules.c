@@ -117,7 +117,7 @@ json_object *us_json_rules(void)
 }
 
 /* scdoc takes these characters as markup. */
-static void put_scd(FILE *f, const char *s)
+void us_report_scd_text(FILE *f, const char *s)
 {
 	for (; *s; s++) {
 		if (strchr("*_\\`<>[]#~|", *s))
@@ -136,11 +136,11 @@ void us_report_rules_scd(FILE *f)
 			r->by == US_BY_FILE   ? "kexec\\_file\\_load"
 			: r->by == US_BY_LOAD ? "kexec\\_load"
 					      : "both calls");
-		put_scd(f, r->says);
+		us_report_scd_text(f, r->says);
 		fputs(".\n", f);
 		if (r->fix) {
 			fputs("\tRemedy: ", f);
-			put_scd(f, r->fix);
+			us_report_scd_text(f, r->fix);
 			fputs(".\n", f);
 		}
 		fputc('\n', f);
