@@ -216,6 +216,7 @@ static struct us_dump_wish wish_of(struct us_capture *c, uint64_t deadline_ns)
 	struct us_dump_wish wish = { .level = c->recipe->level,
 				     .codec = US_PAGE_AUTO,
 				     .jobs = c->recipe->jobs,
+				     .flush = true,
 				     .overwrite = true };
 
 	left = deadline_ns > now ? (deadline_ns - now) / UINT64_C(1000000000) : 0;

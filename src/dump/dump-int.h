@@ -175,6 +175,8 @@ uint64_t us_out_limit(const struct us_out *out);
 /* How much it can hold, as far as that is known beforehand; UINT64_MAX if it is not. */
 uint64_t us_out_room(const struct us_out *out);
 struct us_err *us_out_sync(const struct us_out *out) us_must_check;
+/* These bytes are on their way to the disk from now on; nobody waits for them. */
+void us_out_push(const struct us_out *out, uint64_t at, uint64_t n);
 /* Takes its name; before that it is path_tmp. */
 struct us_err *us_out_finish(struct us_out *out) us_must_check;
 void us_out_deinit(struct us_out *out);

@@ -41,6 +41,7 @@ struct us_dump_wish {
 	unsigned int deadline_s; /* 0 = none */
 	bool estimate;           /* classify and sample, write nothing */
 	bool no_sync;            /* leave out fdatasync (a pipe does anyway) */
+	bool flush;              /* bring what is written to the disk now and then, not at the end only */
 	bool overwrite;
 	bool stored; /* pages of a kdump input keep the form they have there; codec is for others */
 };

@@ -10,14 +10,18 @@
 
 #include <string.h>
 
-#define DISK_PAGE 4096u /* what a killed write never tears */
+#define DISK_PAGE      4096u /* what a killed write never tears */
+#define FLUSH_FIRST_NS UINT64_C(250000000)
+#define FLUSH_MOST_NS  UINT64_C(5000000000)
 
 struct kdump {
 	struct us_dump_job *job;
 	struct us_kdump_file file;
 	struct us_copy copy;
-	atomic_uint_fast64_t end;     /* of the space that chunks have taken */
-	atomic_uint_fast64_t written; /* end of the highest chunk that is there */
+	atomic_uint_fast64_t end;      /* of the space that chunks have taken */
+	atomic_uint_fast64_t written;  /* end of the highest chunk that is there */
+	uint64_t begun_ns;             /* the copying */
+	atomic_uint_fast64_t flush_ns; /* when the next flush is due */
 	bool split;
 };
 
@@ -127,6 +131,24 @@ static struct us_err *put_table(struct kdump *k, struct us_chunk *chunk, uint64_
 	return NULL;
 }
 
+/*
+ * After a power cut the file shall have most of what was written: it is brought to the disk after a
+ * quarter of a second, then whenever the time so far has doubled, then every five seconds. Chunks
+ * are on their way before, so that there is little to wait for.
+ */
+static struct us_err *flush(struct kdump *k, uint64_t at, uint64_t n)
+{
+	uint64_t now = us_now_ns(), so_far = now - k->begun_ns, due = atomic_load(&k->flush_ns);
+
+	us_out_push(k->file.out, at, n);
+	if (now < due)
+		return NULL;
+	so_far = so_far < FLUSH_MOST_NS ? so_far : FLUSH_MOST_NS;
+	if (!atomic_compare_exchange_strong(&k->flush_ns, &due, now + so_far))
+		return NULL; /* another job does it */
+	return us_out_sync(k->file.out);
+}
+
 static struct us_err *take(void *data, struct us_chunk *chunk)
 {
 	struct kdump *k = data;
@@ -152,6 +174,8 @@ static struct us_err *take(void *data, struct us_chunk *chunk)
 	for (uint64_t was = atomic_load(&k->written); was < base + chunk->n_bytes;)
 		if (atomic_compare_exchange_weak(&k->written, &was, base + chunk->n_bytes))
 			break;
+	if (!err && k->job->wish->flush)
+		err = flush(k, base, chunk->n_bytes);
 	return err;
 }
 
@@ -171,6 +195,8 @@ static void prepare(struct kdump *k)
 	k->copy.part.count = k->split ? k->file.at.pages : 0;
 	k->copy.take = take;
 	k->copy.data = k;
+	k->begun_ns = us_now_ns();
+	atomic_store(&k->flush_ns, k->begun_ns + FLUSH_FIRST_NS);
 }
 
 /* The files of a set take turns with each tier: whichever is full or late, the others have what is

@@ -244,6 +244,12 @@ struct us_err *us_out_sync(const struct us_out *out)
 	return NULL;
 }
 
+void us_out_push(const struct us_out *out, uint64_t at, uint64_t n)
+{
+	if (!out->no_sync && out->path)
+		(void)!sync_file_range(out->fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WRITE);
+}
+
 /* The rename itself shall outlive a power cut. */
 static void sync_folder(const char *path)
 {
