@@ -11,8 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Symbols that need one another in a row, at most: real trees stay below 300. */
-#define DEPTH_MAX 2000
+/*
+ * How deep symbols and the operators between them may need one another, so that the stack suffices;
+ * a symbol takes as much of it as so many operators. Real trees stay below 25 symbols.
+ */
+#define DEPTH_MAX    10000
+#define DEPTH_SYMBOL 10
 
 static struct us_kvalue *value_of(struct us_kvalues *v, const struct us_ksym *sym)
 {
@@ -281,9 +285,9 @@ void us_kcalc(struct us_kvalues *v, const struct us_ksym *sym)
 	else if (v->depth >= DEPTH_MAX)
 		v->too_deep = sym;
 	else if (sym->n_defs && sym->type != US_K_UNKNOWN) {
-		v->depth++;
+		v->depth += DEPTH_SYMBOL;
 		calc_defined(v, sym);
-		v->depth--;
+		v->depth -= DEPTH_SYMBOL;
 	}
 	value->state = US_KSTATE_DONE;
 }

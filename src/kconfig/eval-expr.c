@@ -75,45 +75,57 @@ static enum us_ktri leaf(struct us_kvalues *v, const struct us_ksym *sym)
 	return v->v[sym->index].tri;
 }
 
+static enum us_ktri comparison(struct us_kvalues *v, const struct us_kx *x)
+{
+	int order = compare(v, x->x, x->y);
+	bool holds;
+
+	switch (x->op) {
+	case US_KX_EQ:
+		holds = order == 0;
+		break;
+	case US_KX_NE:
+		holds = order != 0;
+		break;
+	case US_KX_LT:
+		holds = order < 0;
+		break;
+	case US_KX_LE:
+		holds = order <= 0;
+		break;
+	case US_KX_GT:
+		holds = order > 0;
+		break;
+	default:
+		holds = order >= 0;
+	}
+	return holds ? US_KY : US_KN;
+}
+
+static enum us_ktri combination(struct us_kvalues *v, const struct us_kx *x)
+{
+	enum us_ktri a = us_kcalc_expr(v, x->a);
+
+	if (x->op == US_KX_NOT)
+		return US_KY - a;
+	if (a == (x->op == US_KX_AND ? US_KN : US_KY))
+		return a;
+	return x->op == US_KX_AND ? us_ktri_and(a, us_kcalc_expr(v, x->b))
+				  : us_ktri_or(a, us_kcalc_expr(v, x->b));
+}
+
 enum us_ktri us_kcalc_expr(struct us_kvalues *v, const struct us_kx *x)
 {
-	int order;
+	enum us_ktri t;
 
 	if (!x)
 		return US_KY;
-	switch (x->op) {
-	case US_KX_SYM:
+	if (x->op == US_KX_SYM)
 		return leaf(v, x->x);
-	case US_KX_NOT:
-		return US_KY - us_kcalc_expr(v, x->a);
-	case US_KX_AND: {
-		enum us_ktri a = us_kcalc_expr(v, x->a);
-
-		return a == US_KN ? a : us_ktri_and(a, us_kcalc_expr(v, x->b));
-	}
-	case US_KX_OR: {
-		enum us_ktri a = us_kcalc_expr(v, x->a);
-
-		return a == US_KY ? a : us_ktri_or(a, us_kcalc_expr(v, x->b));
-	}
-	default:
-		break;
-	}
-	order = compare(v, x->x, x->y);
-	switch (x->op) {
-	case US_KX_EQ:
-		return order ? US_KN : US_KY;
-	case US_KX_NE:
-		return order ? US_KY : US_KN;
-	case US_KX_LT:
-		return order < 0 ? US_KY : US_KN;
-	case US_KX_LE:
-		return order <= 0 ? US_KY : US_KN;
-	case US_KX_GT:
-		return order > 0 ? US_KY : US_KN;
-	default:
-		return order >= 0 ? US_KY : US_KN;
-	}
+	v->depth++;
+	t = x->op <= US_KX_OR ? combination(v, x) : comparison(v, x);
+	v->depth--;
+	return t;
 }
 
 enum us_ktri us_kcalc_terms(struct us_kvalues *v, const struct us_kterm *terms, size_t n)

@@ -169,22 +169,59 @@ struct us_err *us_kvalues_compute(struct us_kvalues *values)
 	return NULL;
 }
 
+/* A number or text that was wished for, and where conf's table of symbols has it. */
+struct wished_text {
+	uint32_t bucket;
+	size_t index;
+};
+
+static int by_bucket(const void *a, const void *b)
+{
+	const struct wished_text *x = a, *y = b;
+
+	if (x->bucket != y->bucket)
+		return (x->bucket > y->bucket) - (x->bucket < y->bucket);
+	return (x->index < y->index) - (x->index > y->index);
+}
+
+static uint32_t bucket_of(const char *name)
+{
+	uint32_t hash = 2166136261u; /* FNV-1, 32 bits */
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 16777619u;
+	return hash % 9973;
+}
+
 /*
  * Until 6.10 reading a .config forgets a number beyond its range; what was computed from it until
- * then stays.
+ * then stays. Whether a range holds may hang on another such number, hence the order: conf's.
  */
-static void forget_out_of_range(struct us_kvalues *v)
+static struct us_err *forget_out_of_range(struct us_kvalues *v)
 {
+	_us_free_ struct wished_text *texts = calloc(v->tree->n_symbols + 1, sizeof(*texts));
+	size_t n = 0;
+
+	if (!texts)
+		return us_err_nomem();
 	for (size_t i = 0; i < v->tree->n_symbols; i++) {
 		const struct us_ksym *sym = v->tree->symbols[i];
-		struct us_kvalue *value = &v->v[i];
 
-		if (!value->user || us_kcalc_is_tri(sym) || us_kcalc_in_range(v, sym, value->wish))
+		if (v->v[i].user && !us_kcalc_is_tri(sym))
+			texts[n++] = (struct wished_text){ bucket_of(sym->name), i };
+	}
+	qsort(texts, n, sizeof(*texts), by_bucket);
+	for (size_t i = 0; i < n; i++) {
+		struct us_kvalue *value = &v->v[texts[i].index];
+
+		if (us_kcalc_in_range(v, v->tree->symbols[texts[i].index], value->wish))
 			continue;
 		value->user = false;
 		value->state = US_KSTATE_NONE;
-		us_kcalc(v, sym);
 	}
+	for (size_t i = 0; i < n; i++)
+		us_kcalc(v, v->tree->symbols[texts[i].index]);
+	return NULL;
 }
 
 struct us_err *us_ktree_evaluate(const struct us_ktree *tree, enum us_kstart start,
@@ -203,7 +240,7 @@ struct us_err *us_ktree_evaluate(const struct us_ktree *tree, enum us_kstart sta
 						      : US_KN;
 	US_TRY(us_kvalues_compute(v));
 	if (wishes && start == US_KSTART_DEFAULTS && us_kcalc_old_choices(tree))
-		forget_out_of_range(v);
+		US_TRY(forget_out_of_range(v));
 	*ret = us_steal(&v);
 	return NULL;
 }
