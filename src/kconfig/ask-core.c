@@ -79,24 +79,6 @@ static int by_rank(const void *a, const void *b)
 	return (x->lit < y->lit) - (x->lit > y->lit);
 }
 
-/* The last call's failed assumptions, as a core of its own. */
-static struct us_err *take_failed(struct us_kquestion *q, struct core *ret)
-{
-	const int *failed = picosat_failed_assumptions(q->s->sat);
-	size_t n = 0;
-	int *lits;
-
-	while (failed[n])
-		n++;
-	lits = calloc(n + 1, sizeof(*lits));
-	if (!lits)
-		return us_err_nomem();
-	memcpy(lits, failed, n * sizeof(*lits));
-	free(ret->lits);
-	*ret = (struct core){ lits, n };
-	return NULL;
-}
-
 static bool holds(const struct core *core, int lit)
 {
 	for (size_t i = 0; i < core->n; i++) {
@@ -104,6 +86,27 @@ static bool holds(const struct core *core, int lit)
 			return true;
 	}
 	return false;
+}
+
+/* The last call's failed assumptions, as a core of its own. */
+static struct us_err *take_failed(struct us_kquestion *q, struct core *ret)
+{
+	const int *failed = picosat_failed_assumptions(q->s->sat);
+	struct core core = { 0 };
+	size_t n = 0;
+
+	while (failed[n])
+		n++;
+	core.lits = calloc(n + 1, sizeof(*core.lits));
+	if (!core.lits)
+		return us_err_nomem();
+	for (size_t i = 0; i < n; i++) { /* what was assumed twice stands there twice */
+		if (!holds(&core, failed[i]))
+			core.lits[core.n++] = failed[i];
+	}
+	free(ret->lits);
+	*ret = core;
+	return NULL;
 }
 
 /* One round: without each of what was asked, or without each of the rest while all that holds. */

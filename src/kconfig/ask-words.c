@@ -90,6 +90,19 @@ static const struct us_ksym *owner_of(const struct chain *c, const struct us_kli
 	return best;
 }
 
+/* What gives a symbol without a prompt its value. */
+static void reach_sources(struct chain *c, const struct us_ksym *sym)
+{
+	for (size_t i = 0; i < sym->n_defs; i++) {
+		for (size_t k = 0; k < sym->defs[i]->n_defaults; k++) {
+			reach_expr(c, sym->defs[i]->defaults[k].value);
+			reach_expr(c, sym->defs[i]->defaults[k].cond);
+		}
+	}
+	for (size_t i = 0; i < sym->n_selected_by; i++)
+		reach(c, sym->selected_by[i]->def->sym);
+}
+
 static void reach_line(struct chain *c, const struct us_kline_lit *line)
 {
 	if (line->term)
@@ -107,8 +120,8 @@ static void reach_line(struct chain *c, const struct us_kline_lit *line)
 	}
 	for (size_t i = 0; line->why == US_KWHY_CHOICE && i < line->choice->n_members; i++)
 		reach(c, line->choice->members[i]);
-	for (size_t i = 0; line->why == US_KWHY_NO_PROMPT && i < line->sym->n_selected_by; i++)
-		reach(c, line->sym->selected_by[i]->def->sym);
+	if (line->why == US_KWHY_NO_PROMPT)
+		reach_sources(c, line->sym);
 }
 
 static const char *place_text(struct us_pool *pool, const struct us_kplace *at)
@@ -134,49 +147,60 @@ static void undefined_in(struct us_pool *pool, const struct us_kx *x, const char
 
 enum { LISTED_MAX = 6 };
 
-/* "KEXEC (kernel/Kconfig.kexec:23) and KEXEC_FILE (…:43)" */
+static const char *if_text(struct us_pool *pool, const struct us_kx *cond)
+{
+	return cond ? us_pool_format(pool, " if %s", us_kx_text(pool, cond)) : "";
+}
+
+/* "KEXEC (kernel/Kconfig.kexec:23) and KEXEC_FILE (...:43)"; of defaults what they give. */
 static const char *list_props(struct us_pool *pool, const struct us_kprop *const *props, size_t n,
-			      bool names)
+			      bool defaults)
 {
 	const char *text = "";
 
 	for (size_t i = 0; i < n && text; i++) {
 		const char *between = i == 0 ? "" : i + 1 == n ? " and " : ", ";
+		const char *what =
+			defaults ? us_kx_text(pool, props[i]->value) : props[i]->def->sym->name;
 
 		if (i == LISTED_MAX)
 			return us_pool_format(pool, "%s and %zu more", text, n - i);
-		text = us_pool_format(pool, names ? "%s%s%s (%s:%u)" : "%s%s%.0s%s:%u", text,
-				      between, props[i]->def->sym->name, props[i]->at.file,
+		text = us_pool_format(pool, "%s%s%s%s (%s:%u)", text, between, what,
+				      if_text(pool, props[i]->cond), props[i]->at.file,
 				      props[i]->at.line);
 	}
 	return text;
 }
 
-/* The closed world: all that could give a symbol without a prompt its value. */
-static const char *no_prompt(struct us_pool *pool, const struct us_ksym *sym)
+static const char *defaults_text(struct us_pool *pool, const struct us_ksym *sym)
 {
-	const struct us_kprop *defaults[LISTED_MAX + 1];
-	const char *text, *only;
+	const struct us_kprop *defaults[LISTED_MAX];
+	const char *list;
 	size_t n = 0, all = 0;
 
 	for (size_t i = 0; i < sym->n_defs; i++) {
 		for (size_t k = 0; k < sym->defs[i]->n_defaults; k++) {
-			all++;
-			if (n < LISTED_MAX)
+			if (all++ < LISTED_MAX)
 				defaults[n++] = &sym->defs[i]->defaults[k];
 		}
 	}
-	if (all)
-		text = us_pool_format(
-			pool, "%s has no prompt: it is what its default makes of it (%s%s)",
-			sym->name, list_props(pool, defaults, n, false), all > n ? ", ..." : "");
-	else
-		text = us_pool_format(pool, "%s has no prompt and no default", sym->name);
+	if (!all)
+		return us_pool_format(pool, "%s has no prompt and no default", sym->name);
+	list = list_props(pool, defaults, n, true);
+	return us_pool_format(pool, "%s has no prompt; its default%s %s%s", sym->name,
+			      all == 1 ? " is" : "s are", list ? list : "",
+			      all > n ? " and more" : "");
+}
+
+/* The closed world: all that could give a symbol without a prompt its value. */
+static const char *no_prompt(struct us_pool *pool, const struct us_ksym *sym)
+{
+	const char *text = defaults_text(pool, sym), *list;
+
 	if (!text || !sym->n_selected_by)
-		return !text || all ? text
-				    : us_pool_format(pool, "%s, and nothing selects it", text);
-	only = list_props(pool, sym->selected_by, sym->n_selected_by, true);
-	return us_pool_format(pool, "%s; only %s select%s it", text, only ? only : "",
+		return text ? us_pool_format(pool, "%s, and nothing selects it", text) : NULL;
+	list = list_props(pool, sym->selected_by, sym->n_selected_by, false);
+	return us_pool_format(pool, "%s; only %s select%s it", text, list ? list : "",
 			      sym->n_selected_by == 1 ? "s" : "");
 }
 
@@ -195,11 +219,6 @@ static const char *members_text(struct us_pool *pool, const struct chain *c,
 		n++;
 	}
 	return text && choice->n_members > n ? us_pool_format(pool, "%s, ...", text) : text;
-}
-
-static const char *if_text(struct us_pool *pool, const struct us_kx *cond)
-{
-	return cond ? us_pool_format(pool, " if %s", us_kx_text(pool, cond)) : "";
 }
 
 /* Fills text and says of a line whose owner is sym. */
