@@ -192,6 +192,12 @@ static const struct us_kprop *default_of(struct us_kvalues *v, const struct us_k
 
 /* ---- values ---- */
 
+/* Until 5.6 what y implies is not m, and an imply counts in full unless the depends are n. */
+static bool strict_imply(const struct us_ktree *tree)
+{
+	return us_kcalc_before(tree, 5, 7);
+}
+
 /* Of a bool or tristate without a wish that counts. */
 static enum us_ktri unasked(struct us_kvalues *v, const struct us_ksym *sym)
 {
@@ -204,7 +210,8 @@ static enum us_ktri unasked(struct us_kvalues *v, const struct us_ksym *sym)
 	if (value->selected != US_KN || t != US_KN || value->implied != US_KN)
 		value->write = true;
 	if (value->implied != US_KN)
-		t = us_ktri_and(us_ktri_or(t, value->implied), value->depends);
+		t = us_ktri_and(us_ktri_or(t, value->implied),
+				strict_imply(v->tree) ? US_KY : value->depends);
 	return t;
 }
 
@@ -224,12 +231,15 @@ static enum us_ktri tri_value(struct us_kvalues *v, const struct us_ksym *sym)
 			v, sym->type, reverse(v, sym->selected_by, sym->n_selected_by));
 		value->implied = us_kcalc_rounded(v, sym->type,
 						  reverse(v, sym->implied_by, sym->n_implied_by));
+		if (strict_imply(v->tree) && value->depends == US_KN)
+			value->implied = US_KN;
 	}
 	if (value->visible != US_KN && value->user)
 		t = us_ktri_and(value->wished, value->visible);
 	else
 		t = unasked(v, sym);
-	return us_kcalc_rounded(v, sym->type, us_ktri_or(t, value->selected));
+	t = us_kcalc_rounded(v, sym->type, us_ktri_or(t, value->selected));
+	return t == US_KM && value->implied == US_KY && strict_imply(v->tree) ? US_KY : t;
 }
 
 static const char *text_value(struct us_kvalues *v, const struct us_ksym *sym)
@@ -263,7 +273,7 @@ static void calc_defined(struct us_kvalues *v, const struct us_ksym *sym)
 		value->text = text_value(v, sym);
 		value->text = within_range(v, sym, value->text);
 	}
-	if (sym->transitional)
+	if (sym->transitional || sym->defconfig_list)
 		value->write = false;
 	if (sym == v->tree->modules)
 		v->modules = value->tri;

@@ -256,7 +256,9 @@ static struct us_err *read_option(struct us_kparse *p)
 
 	if (us_klex_is(lex, "allnoconfig_y"))
 		p->def.sym->allnoconfig_y = true;
-	else if (!env && !modules && !us_klex_is(lex, "defconfig_list"))
+	else if (us_klex_is(lex, "defconfig_list"))
+		p->def.sym->defconfig_list = true;
+	else if (!env && !modules)
 		return us_kparse_error(p, "an unknown option");
 	US_TRY(us_klex_next(lex));
 	if (env)

@@ -328,6 +328,7 @@ static void test_words_of_old_trees(void **state)
 	assert_int_equal(us_ktree_files(tree), 2);
 	assert_string_equal(tree->modules->name, "M");
 	assert_true(us_ktree_symbol(tree, "E")->allnoconfig_y);
+	assert_true(us_ktree_symbol(tree, "L")->defconfig_list);
 }
 
 static void test_what_is_refused_has_a_place(void **state)

@@ -76,6 +76,7 @@ struct us_ksym {
 	bool probe;    /* free: y or n, or as text unknown */
 	bool transitional;
 	bool allnoconfig_y;           /* "option allnoconfig_y" (until 5.12) */
+	bool defconfig_list;          /* "option defconfig_list" (until 5.12): in no .config */
 	const struct us_kdef *const *defs; /* in order of appearance; none: constant or undefined */
 	size_t n_defs;
 	const struct us_kprop *const *selected_by, *const *implied_by;
