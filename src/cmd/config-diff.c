@@ -7,6 +7,7 @@
 #include "cmd/config-int.h"
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 #include <string.h>
 
@@ -263,7 +264,7 @@ static struct us_err *follow(struct pair *p, const struct us_ksym *sym,
 	ret->gets = us_kvalues_text(now, there);
 	if (!strcmp(had, ret->gets))
 		return NULL;
-	US_TRY(us_kvalues_why(now, there, &p->pool, &ret->why));
+	US_TRY(us_symbol_why(now, there, &p->pool, &ret->why));
 	want = us_pool_format(&p->pool, "%s=%s", name, had);
 	if (!want)
 		return us_err_nomem();
@@ -322,6 +323,7 @@ struct run {
 	struct us_ksource *sources[2]; /* OLD and NEW */
 	const char *const *arches[2];
 	struct us_progress_line line;
+	struct us_text same; /* architectures of several that are as they were */
 	int status;
 };
 
@@ -381,8 +383,10 @@ static struct us_err *one_arch(struct run *r, const char *arch, bool alone)
 	us_progress_line_end(&r->line);
 	if (r->list)
 		us_json_diff(r->list, d);
-	else
+	else if (alone || d->n_changes || d->n_victims || d->problem || d->only)
 		us_report_diff(&r->out, d);
+	else
+		us_text_add(&r->same, "%s%s", r->same.n ? ", " : "", arch);
 	return NULL;
 }
 
@@ -436,6 +440,8 @@ static struct us_err *compare_arches(struct run *r, char **paths)
 		us_progress_at(&r->line.p, what ? what : arches[i], 0, 0);
 		US_TRY(one_arch(r, arches[i], !arches[1]));
 	}
+	if (r->same.n)
+		us_report_same(&r->out, r->same.s);
 	return NULL;
 }
 
@@ -467,6 +473,7 @@ static int run(void *opts, int argc, char **argv)
 		us_json_num(r.obj, "exit", (uint64_t)r.status);
 		r.status = us_cmd_json(r.obj, r.status);
 	}
+	us_text_deinit(&r.same);
 	us_ksource_free(r.sources[0]);
 	us_ksource_free(r.sources[1]);
 	us_question_deinit(&r.q);

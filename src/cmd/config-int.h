@@ -65,6 +65,10 @@ struct us_said {
 struct us_err *us_symbol_said(const struct us_ktree *tree, const char *name, struct us_said *ret)
 	us_must_check;
 
+/* Why it has its value: one step a line, and none behind the last. */
+struct us_err *us_symbol_why(const struct us_kvalues *values, const struct us_ksym *sym,
+			     struct us_pool *pool, const char **ret) us_must_check;
+
 /* Symbols that a table is about, and its cells. */
 #define US_SYMBOLS_MAX 6
 extern const char us_symbols_usual[];

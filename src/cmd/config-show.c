@@ -9,7 +9,8 @@ struct opts {
 };
 
 static const struct us_option options[] = {
-	US_TREE_ARCH, US_TREE_BASE("Tell the value under this .config too, and why it has it"),
+	US_TREE_ARCH,
+	US_TREE_BASE("Tell the value under this .config too, and why it has it"),
 	US_TREE_COMMON,
 	{ 0 },
 };
@@ -40,7 +41,7 @@ static struct us_err *look(struct run *r, char **argv, struct us_progress *progr
 	if (r->q.base) {
 		US_TRY(us_ktree_evaluate(r->tree, US_KSTART_DEFAULTS, r->q.base, &r->values));
 		s->value = us_kvalues_text(r->values, sym);
-		US_TRY(us_kvalues_why(r->values, sym, &r->q.pool, &s->why));
+		US_TRY(us_symbol_why(r->values, sym, &r->q.pool, &s->why));
 	}
 	return us_ktree_lines(r->tree, sym, r->values, &r->q.pool, &s->lines, &s->n);
 }

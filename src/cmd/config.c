@@ -163,6 +163,18 @@ struct us_err *us_symbol_said(const struct us_ktree *tree, const char *name, str
 	return NULL;
 }
 
+struct us_err *us_symbol_why(const struct us_kvalues *values, const struct us_ksym *sym,
+			     struct us_pool *pool, const char **ret)
+{
+	const char *why = NULL;
+	size_t n;
+
+	US_TRY(us_kvalues_why(values, sym, pool, &why));
+	n = strlen(why);
+	*ret = us_pool_strndup(pool, why, n && why[n - 1] == '\n' ? n - 1 : n);
+	return *ret ? NULL : us_err_nomem();
+}
+
 const char us_symbols_usual[] = "KEXEC KEXEC_FILE CRASH_DUMP CRASH_HOTPLUG";
 
 static bool wanted(const struct us_combos *c, size_t i, size_t k)

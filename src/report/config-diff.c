@@ -81,15 +81,15 @@ static void put_victims(struct us_out *out, const struct us_config_diff *d)
 			us_out_para(out, 12, 12, "%s=%s: NEW does not define it", v->symbol, v->had);
 			continue;
 		}
-		us_out_para(out, 12, 12, "%s=%s becomes %s: %s", v->symbol, v->had, v->gets, v->why);
-		if (!v->ask->reachable)
+		us_out_para(out, 12, 6, "%s=%s becomes %s", v->symbol, v->had, v->gets);
+		if (!v->ask->reachable) {
 			us_report_cores(out, v->ask, 6);
-		else
-			us_out_item(
-				out,
-				"  With the rest kept it can be had: config why NEW '%s=%s' --base %s has "
-				"the fragment.",
-				v->symbol, v->had, d->base);
+			continue;
+		}
+		fputs("      ", out->f);
+		us_out_para(out, 6, 6,
+			    "%s\nIt can be kept: config why NEW '%s=%s' --base %s has the fragment.",
+			    v->why, v->symbol, v->had, d->base);
 	}
 	if (d->base && !d->n_victims)
 		us_out_item(out, "%s: all values that matter here are kept.", d->base);
@@ -113,4 +113,9 @@ void us_report_diff(struct us_out *out, const struct us_config_diff *d)
 	put_changes(out, d, true);
 	put_changes(out, d, false);
 	put_symbols(out, d);
+}
+
+void us_report_same(struct us_out *out, const char *arches)
+{
+	us_out_para(out, 0, 0, "\nNothing lost, nothing gained: %s.", arches);
 }

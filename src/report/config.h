@@ -93,6 +93,8 @@ struct us_config_diff {
 	const char *base; /* path of a .config, or NULL: nobody looked for victims */
 };
 void us_report_diff(struct us_out *out, const struct us_config_diff *diff);
+/* arches: where nothing was lost or gained, in words. */
+void us_report_same(struct us_out *out, const char *arches);
 void us_json_diff(json_object *list, const struct us_config_diff *diff);
 
 #endif
