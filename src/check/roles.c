@@ -278,18 +278,11 @@ static enum us_tri on_arch(const struct us_parts *parts, unsigned int bits)
 	return us_tri_of(bits & US_ARCH_BIT(arch->id));
 }
 
-static enum us_tri both(enum us_tri a, enum us_tri b)
-{
-	if (a == US_NO || b == US_NO)
-		return US_NO;
-	return a == US_YES && b == US_YES ? US_YES : US_UNKNOWN;
-}
-
 enum us_tri us_part_applies(const struct us_parts *parts, enum us_part_age age, unsigned int since,
 			    unsigned int until, unsigned int arch)
 {
-	return both(both(in_age(parts, age), in_versions(parts, since, until)),
-		    on_arch(parts, arch));
+	return us_tri_and(us_tri_and(in_age(parts, age), in_versions(parts, since, until)),
+			  on_arch(parts, arch));
 }
 
 static enum us_tri applies(struct us_parts *parts, const struct us_part_rule *rule,
@@ -299,7 +292,7 @@ static enum us_tri applies(struct us_parts *parts, const struct us_part_rule *ru
 
 	if (v == US_NO || !rule->given)
 		return v;
-	return both(v, judge(parts, rule->given, found));
+	return us_tri_and(v, judge(parts, rule->given, found));
 }
 
 static struct us_err *judge_want(struct us_parts *parts, const struct us_part_rule *rule,
@@ -359,22 +352,15 @@ static enum us_tri needs_met(const struct us_part_verdict *v, unsigned int call)
 
 		if (rule->weight == US_PART_NEEDS &&
 		    (call ? (rule->calls & call) != 0 : !rule->calls))
-			all = both(all, need_of(&v->findings[i]));
+			all = us_tri_and(all, need_of(&v->findings[i]));
 	}
 	return all;
-}
-
-static enum us_tri either(enum us_tri a, enum us_tri b)
-{
-	if (a == US_YES || b == US_YES)
-		return US_YES;
-	return a == US_NO && b == US_NO ? US_NO : US_UNKNOWN;
 }
 
 /* Where the verdict is yes, all that was needed; else what stands against it, or is not known. */
 static bool decides(const struct us_part_verdict *v, const struct us_part_finding *f)
 {
-	enum us_tri group = f->rule->calls ? either(v->by_load, v->by_file) : needs_met(v, 0);
+	enum us_tri group = f->rule->calls ? us_tri_or(v->by_load, v->by_file) : needs_met(v, 0);
 
 	if (f->rule->weight != US_PART_NEEDS)
 		return false;
@@ -405,9 +391,9 @@ static struct us_err *judge_part(struct us_parts *parts, enum us_part part)
 	}
 	v->by_load = needs_met(v, US_PART_BY_LOAD);
 	v->by_file = needs_met(v, US_PART_BY_FILE);
-	v->v = both(needs_met(v, 0), either(v->by_load, v->by_file));
+	v->v = us_tri_and(needs_met(v, 0), us_tri_or(v->by_load, v->by_file));
 	if (part == US_PART_TARGET) /* which needs little, where what it needs is known */
-		v->v = both(v->v, on_arch(parts, ALL_ARCHES));
+		v->v = us_tri_and(v->v, on_arch(parts, ALL_ARCHES));
 	for (size_t i = 0; i < v->n_findings; i++)
 		v->findings[i].decides = decides(v, &v->findings[i]);
 	return NULL;

@@ -99,31 +99,17 @@ static enum us_tri term(const char **s, us_want_fn *value, void *data)
 	return compare(known == US_YES ? have : NULL, op, want);
 }
 
-static enum us_tri both(enum us_tri a, enum us_tri b)
-{
-	if (a == US_NO || b == US_NO)
-		return US_NO;
-	return a == US_YES && b == US_YES ? US_YES : US_UNKNOWN;
-}
-
-static enum us_tri either(enum us_tri a, enum us_tri b)
-{
-	if (a == US_YES || b == US_YES)
-		return US_YES;
-	return a == US_NO && b == US_NO ? US_NO : US_UNKNOWN;
-}
-
 enum us_tri us_want_judge(const char *want, us_want_fn *value, void *data)
 {
 	enum us_tri any = US_NO, all = US_YES;
 	const char *s = want;
 
 	for (;;) {
-		all = both(all, term(&s, value, data));
+		all = us_tri_and(all, term(&s, value, data));
 		if (!s)
 			return US_UNKNOWN;
 		if (*s != '&') {
-			any = either(any, all);
+			any = us_tri_or(any, all);
 			all = US_YES;
 		}
 		if (!*s)
