@@ -424,14 +424,6 @@ void us_audit_free(struct us_audit *audit)
 	free(audit);
 }
 
-const char *us_audit_id_at(size_t i, const char **ret_asks)
-{
-	if (i >= us_array_size(questions))
-		return NULL;
-	*ret_asks = questions[i].asks;
-	return questions[i].id;
-}
-
 const char *us_audit_values(const char *id)
 {
 	for (size_t i = 0; i < us_array_size(questions); i++)

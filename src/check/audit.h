@@ -38,9 +38,6 @@ static inline void us_audit_freep(struct us_audit **audit)
 /* The words that the line called id can have, separated by spaces; "NUMBER" stands for any number.
  * NULL: there is no such line. */
 const char *us_audit_values(const char *id);
-/* The same table as the manual page's section, row by row; NULL past the last. */
-const char *us_audit_id_at(size_t i, const char **ret_asks);
-
 /* A line of a policy that the machine breaks, or of which it is not known. */
 struct us_audit_breach {
 	unsigned int number; /* of the line in the file */

@@ -3,7 +3,9 @@
  * What the kernel's verifier says of a signature and its keys: the tests, their order and their
  * errno as in Linux 6.12 crypto/asymmetric_keys/{pkcs7_verify,pkcs7_trust,verify_pefile}.c and
  * certs/{system_keyring,blacklist}.c. Expiry does not count there, only that the signature was made
- * while its certificate was valid. Pure: facts in, words out.
+ * while its certificate was valid. A signature that does not carry its signer's certificate is
+ * taken for one that nobody knows, though a kernel with that certificate would find it.
+ * Pure: facts in, words out.
  */
 #include "image/signature-int.h"
 
@@ -158,8 +160,7 @@ static struct us_trust look_up(const struct question *q, const struct us_signer 
 			return by_anchor(&q->anchors[i], last, true);
 	return said(ENOKEY, last ? "the key that issued the signer's certificate is not among the "
 				   "trusted ones"
-				 : "the signer's certificate is neither in the signature nor among "
-				   "the trusted keys");
+				 : "the signer's certificate is not in the signature");
 }
 
 /* The best that any signer can show. */

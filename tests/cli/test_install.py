@@ -47,6 +47,7 @@ def one(tree, name):
     ("lib/systemd/system/understudy-rearm.path", 0o644),
     ("lib/udev/rules.d/60-understudy.rules", 0o644),
     ("lib/tmpfiles.d/understudy.conf", 0o644),
+    ("share/understudy/policies/file-only-signed.policy", 0o644),
     ("share/bash-completion/completions/understudy", 0o644),
     ("share/doc/understudy/understudy.conf", 0o644),
     ("share/man/man1/understudy.1", 0o644),
