@@ -63,6 +63,8 @@ static struct us_err *take_wishes(struct us_kvalues *v, const struct us_kconfig 
 		if (!line)
 			continue;
 		text = us_kconfig_value(wishes, sym->name);
+		if (us_kconfig_quoted(wishes, sym->name) != (text && sym->type == US_K_STRING))
+			continue;
 		if (!text)
 			text = us_kcalc_is_tri(sym) ? "n" : NULL;
 		else if (!us_kcalc_is_tri(sym)) {

@@ -223,6 +223,13 @@ size_t us_kconfig_line(const struct us_kconfig *config, const char *symbol)
 	return e ? e->line : 0;
 }
 
+bool us_kconfig_quoted(const struct us_kconfig *config, const char *symbol)
+{
+	const struct entry *e = find(config, symbol);
+
+	return e && e->value && e->value[-1] == '"'; /* unquote() left the first one there */
+}
+
 enum us_tri us_kconfig_builtin(const struct us_kconfig *config, const char *symbol)
 {
 	const char *value = us_kconfig_value(config, symbol);

@@ -29,6 +29,8 @@ const char *us_kconfig_value(const struct us_kconfig *config, const char *symbol
 bool us_kconfig_names(const struct us_kconfig *config, const char *symbol);
 /* The line that does, from 1; 0: none. */
 size_t us_kconfig_line(const struct us_kconfig *config, const char *symbol);
+/* Does its value stand in quotes, as that of a string does? */
+bool us_kconfig_quoted(const struct us_kconfig *config, const char *symbol);
 /* Built in (y)? m is US_NO here. An absent symbol is US_NO: a .config lists all that the kernel
  * knew and could be set. config NULL: US_UNKNOWN. */
 enum us_tri us_kconfig_builtin(const struct us_kconfig *config, const char *symbol);

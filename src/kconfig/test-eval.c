@@ -120,6 +120,7 @@ static void test_numbers(void **state)
 	(void)state;
 	assert_values(tree, NULL, "N=2 BIG=64 TAKEN=2 H=0x0 MORE=n");
 	assert_values(tree, "CONFIG_N=10\n", "N=10 BIG=64 TAKEN=10 H=0x0 MORE=y");
+	assert_values(tree, "CONFIG_N=\"10\"\n", "N=2 BIG=64 TAKEN=2 H=0x0 MORE=n");
 	assert_values(tree, "CONFIG_N=ten\n", "N=2 BIG=64 TAKEN=2 H=0x0 MORE=n");
 	assert_values(tree, "CONFIG_N=100\n", "N=64 BIG=64 TAKEN=64 H=0x0 MORE=y");
 	/* 6.1 forgets what is out of range, when the others have seen it */
