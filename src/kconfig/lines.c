@@ -3,6 +3,7 @@
  * All that a tree says about a symbol, statement by statement, in Kconfig's words and with each
  * one's place; with values, also what each gives under them.
  */
+#include "kconfig/eval-int.h"
 #include "kconfig/parse-int.h"
 
 #include <string.h>
@@ -34,36 +35,21 @@ static struct us_err *add(struct lines *l, enum us_kline_kind kind, struct us_kp
 
 /* ---- what a statement gives ---- */
 
-static const char *tri_text(enum us_ktri t)
-{
-	return t == US_KY ? "y" : t == US_KM ? "m" : "n";
-}
-
-static enum us_ktri both(enum us_ktri a, enum us_ktri b)
-{
-	return a < b ? a : b;
-}
-
 static enum us_ktri value_of_terms(const struct us_kvalues *values, const struct us_kterm *terms,
 				   size_t n)
 {
 	enum us_ktri t = US_KY;
 
 	for (size_t i = 0; i < n; i++)
-		t = both(t, us_kvalues_expr(values, terms[i].x));
+		t = us_ktri_and(t, us_kvalues_expr(values, terms[i].x));
 	return t;
 }
 
 /* "if" and all that the entry depends on. */
 static enum us_ktri applies(const struct us_kvalues *values, const struct us_kprop *prop)
 {
-	return both(us_kvalues_expr(values, prop->cond),
-		    value_of_terms(values, prop->def->depends, prop->def->n_depends));
-}
-
-static bool is_tri(const struct us_ksym *sym)
-{
-	return sym->type == US_K_BOOL || sym->type == US_K_TRISTATE;
+	return us_ktri_and(us_kvalues_expr(values, prop->cond),
+			   value_of_terms(values, prop->def->depends, prop->def->n_depends));
 }
 
 /* A default that does not apply gives nothing, which is NULL. */
@@ -74,8 +60,8 @@ static const char *default_now(const struct lines *l, const struct us_kprop *pro
 	if (!l->values)
 		return NULL;
 	when = applies(l->values, prop);
-	if (is_tri(l->sym))
-		return tri_text(both(us_kvalues_expr(l->values, prop->value), when));
+	if (us_kcalc_is_tri(l->sym))
+		return us_ktri_text(us_ktri_and(us_kvalues_expr(l->values, prop->value), when));
 	return when != US_KN && prop->value->op == US_KX_SYM
 		       ? us_kvalues_operand(l->values, prop->value->x)
 		       : NULL;
@@ -85,7 +71,8 @@ static const char *select_now(const struct lines *l, const struct us_kprop *prop
 {
 	const struct us_kvalues *values = l->values;
 
-	return values ? tri_text(both(values->v[prop->def->sym->index].tri, applies(values, prop)))
+	return values ? us_ktri_text(us_ktri_and(values->v[prop->def->sym->index].tri,
+						 applies(values, prop)))
 		      : NULL;
 }
 
@@ -95,9 +82,10 @@ static const char *prompt_now(const struct lines *l, const struct us_kdef *def)
 
 	if (!values)
 		return NULL;
-	return tri_text(both(us_kvalues_expr(values, def->prompt_cond),
-			     both(value_of_terms(values, def->depends, def->n_depends),
-				  value_of_terms(values, def->visible, def->n_visible))));
+	return us_ktri_text(
+		us_ktri_and(us_kvalues_expr(values, def->prompt_cond),
+			    us_ktri_and(value_of_terms(values, def->depends, def->n_depends),
+					value_of_terms(values, def->visible, def->n_visible))));
 }
 
 static const char *range_now(const struct lines *l, const struct us_kprop *range)
@@ -166,7 +154,7 @@ static struct us_err *add_terms(struct lines *l, enum us_kline_kind kind, const 
 	for (size_t i = 0; i < n; i++)
 		US_TRY(add(l, kind, terms[i].at, NULL,
 			   statement(l->pool, terms[i].block ? "if" : word, terms[i].x, NULL),
-			   l->values ? tri_text(us_kvalues_expr(l->values, terms[i].x)) : NULL));
+			   l->values ? us_ktri_text(us_kvalues_expr(l->values, terms[i].x)) : NULL));
 	return NULL;
 }
 

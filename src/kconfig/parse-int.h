@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Private to the parser: source.c gives files, lex.c tokens, macro.c expands $(...), parse.c reads
- * statements, parse-expr.c expressions, parse-choice.c says who is a choice's member, parse-end.c
- * puts the tree together. All that a parse leaves behind lies in the tree's pool.
+ * statements, parse-expr.c expressions, parse-block.c puts entries and the tree together,
+ * parse-choice.c says who is a choice's member. All that a parse leaves behind lies in the tree's
+ * pool.
  */
 #ifndef US_KCONFIG_PARSE_INT_H
 #define US_KCONFIG_PARSE_INT_H
@@ -71,7 +72,7 @@ struct us_err *us_ksource_of(const struct us_kfile_text *files, size_t n, struct
 /* A file of the tree; the bytes live as long as source. US_ERR_NOT_FOUND. */
 struct us_err *us_ksource_read(struct us_ksource *source, const char *file, struct us_bytes *ret)
 	us_must_check;
-/* The folders of arch/ that hold a Kconfig, sorted. */
+/* The folders of arch/ that hold a Kconfig, in any order. */
 struct us_err *us_ksource_arch_folders(struct us_ksource *source, struct us_pool *pool,
 				       const char ***ret, size_t *ret_n) us_must_check;
 const char *us_ksource_path(const struct us_ksource *source);
@@ -258,7 +259,6 @@ struct us_err *us_kx_new(struct us_pool *pool, enum us_kop op, const struct us_k
 			 const struct us_kx *b, const struct us_kx **ret) us_must_check;
 struct us_err *us_kx_leaf(struct us_pool *pool, enum us_kop op, struct us_ksym *x,
 			  struct us_ksym *y, const struct us_kx **ret) us_must_check;
-/* Blocks and entries: parse-block.c. */
 struct us_err *us_kparse_entry_end(struct us_kparse *p) us_must_check;
 struct us_kblock *us_kparse_block(const struct us_kparse *p);
 struct us_err *us_kparse_block_open(struct us_kparse *p, enum us_kblock_kind kind,

@@ -567,7 +567,10 @@ static struct us_err *read_statement(struct us_kparse *p)
 	if (!keyword) {
 		US_TRY(us_kparse_entry_end(p));
 		p->at = (struct us_kplace){ .file = lex->file, .line = lex->tok_line };
-		return read_assignment(p);
+		if (!is_dropped(p))
+			return read_assignment(p);
+		(void)us_klex_rest(lex);
+		return NULL;
 	}
 	if (!keyword->in)
 		US_TRY(us_kparse_entry_end(p));

@@ -249,11 +249,6 @@ struct us_err *us_ksource_read(struct us_ksource *source, const char *file, stru
 	return NULL;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* arch/NAME/Kconfig of an archive */
 static struct us_err *archive_arches(struct us_ksource *source, struct us_pool *pool,
 				     struct us_kvec *vec)
@@ -308,8 +303,6 @@ struct us_err *us_ksource_arch_folders(struct us_ksource *source, struct us_pool
 	if (!err)
 		err = us_kvec_move(&vec, sizeof(char *), pool, ret, ret_n);
 	us_kvec_deinit(&vec);
-	if (!err && *ret_n)
-		qsort(*ret, *ret_n, sizeof(char *), by_name);
 	return err;
 }
 

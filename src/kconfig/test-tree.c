@@ -414,10 +414,13 @@ static void test_dropped_lines(void **state)
 {
 	static const char text[] = "config A\n\tbool \"A\"\n\tdepends on B\n\tselect C\n"
 				   "if D\nconfig E\n\tbool \"E\"\nendif\n"
-				   "config F\n\tdef_bool y\n";
-	const struct us_kplace lines[] = { { "Kconfig", 4 }, { "Kconfig", 5 }, { "Kconfig", 9 } };
+				   "config F\n\tdef_bool y\n"
+				   "variable = (\n";
+	const struct us_kplace lines[] = {
+		{ "Kconfig", 4 }, { "Kconfig", 5 }, { "Kconfig", 9 }, { "Kconfig", 11 }
+	};
 	const struct us_kplace nothing = { "Kconfig", 99 }, end = { "Kconfig", 8 };
-	const struct us_ktree_options three = { .arch = "x86", .drop = lines, .n_drop = 3 };
+	const struct us_ktree_options four = { .arch = "x86", .drop = lines, .n_drop = 4 };
 	const struct us_ktree_options none = { .arch = "x86", .drop = &nothing, .n_drop = 1 };
 	const struct us_ktree_options bad = { .arch = "x86", .drop = &end, .n_drop = 1 };
 	_us_ktree_free_ struct us_ktree *tree = NULL;
@@ -425,7 +428,7 @@ static void test_dropped_lines(void **state)
 	_us_err_free_ struct us_err *err = NULL, *usage = NULL;
 
 	(void)state;
-	assert_null(read_tree(MODERN, text, NULL, &three, &tree));
+	assert_null(read_tree(MODERN, text, NULL, &four, &tree));
 	assert_int_equal(def_of(tree, "A")->n_selects, 0);
 	assert_int_equal(def_of(tree, "A")->n_depends, 1);
 	assert_int_equal(def_of(tree, "E")->n_depends, 0);
