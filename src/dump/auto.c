@@ -2,7 +2,8 @@
 /*
  * The codec "auto": lzo while packing is what takes the time, zstd when writing is, in its fastest
  * form or, for a sink that is slower still, in a smaller one. Each chunk says how long it was
- * packed and how long it waited for the sink; from that follows what the other choices would take.
+ * packed and how long it waited for the sink; from that follows what the other choices would take,
+ * for packing goes on while the sink is waited for.
  * What is not chosen is tried again now and then, ever more seldom.
  */
 #include "dump/dump-int.h"
@@ -19,9 +20,11 @@ const struct us_auto_choice us_auto_choices[US_AUTO_CHOICES] = {
 	{ US_PAGE_ZSTD, 1 },
 };
 
-void us_auto_init(struct us_auto *pace, unsigned int jobs)
+void us_auto_init(struct us_auto *pace, unsigned int jobs, bool ordered)
 {
-	*pace = (struct us_auto){ .jobs = jobs ? jobs : 1, .hold = FIRST_HOLD, .best = 1 };
+	*pace = (struct us_auto){
+		.jobs = jobs, .writers = ordered ? 1 : jobs, .hold = FIRST_HOLD, .best = 1
+	};
 	pthread_mutex_init(&pace->lock, NULL);
 }
 
@@ -83,20 +86,19 @@ static double blend(double old, double now)
 }
 
 void us_auto_note(struct us_auto *pace, unsigned int choice, uint64_t in, uint64_t out,
-		  uint64_t pack_ns, uint64_t turn_ns, uint64_t write_ns)
+		  uint64_t pack_ns, uint64_t write_ns, uint64_t round_ns)
 {
 	struct us_auto_taken *c = &pace->taken[choice];
-	double all = (double)pack_ns + (double)turn_ns + (double)write_ns;
 	unsigned int was;
 
-	if (!in || !out || all <= 0)
+	if (!in || !out || !round_ns)
 		return;
 	pthread_mutex_lock(&pace->lock);
 	was = pace->best;
 	c->ns_per_byte = blend(c->ns_per_byte, (double)pack_ns / (double)in);
 	c->ratio = blend(c->ratio, (double)out / (double)in);
-	if ((double)write_ns > WAITS * all)
-		pace->sink = blend(pace->sink, (double)out * pace->jobs / all);
+	if ((double)write_ns > WAITS * (double)round_ns)
+		pace->sink = blend(pace->sink, (double)out * pace->writers / (double)round_ns);
 	else if (choice == 0)
 		pace->sink = 0; /* it takes all that lzo makes */
 	pace->best = best_of(pace);

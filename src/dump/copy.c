@@ -10,6 +10,7 @@
 #include "dump/dump-int.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 #include <time.h>
 
@@ -39,10 +40,12 @@ struct shared {
 	uint64_t end;  /* of the sequence */
 	bool has_sums; /* the input's descriptors hold checksums */
 	struct us_auto pace;
-	pthread_mutex_t lock; /* of the two below: whose turn it is in an ordered output */
+	pthread_mutex_t lock; /* of the next two: whose turn it is in an ordered output */
 	pthread_cond_t turn_came;
 	uint64_t turn;
 	bool failed;
+	sem_t places;      /* in an ordered output: so many may pack at a time */
+	uint64_t taken_at; /* when its last chunk was written */
 };
 
 struct job {
@@ -415,12 +418,12 @@ static void pick_codec(struct job *job)
 		us_page_packer_zstd(job->packer, us_auto_choices[job->choice].level);
 }
 
-/* One chunk; false if it was the last for this job. */
-static bool step(struct job *job)
+/* What the job read and packed is in its chunk; false if there is no more, or a reason to stop. */
+static bool pack(struct job *job, uint64_t *ret_turn, uint64_t *ret_ns)
 {
 	struct us_copy *copy = job->copy;
 	struct shared *s = job->shared;
-	uint64_t turn = atomic_fetch_add(&s->next, 1), begin = us_now_ns(), packed, turned;
+	uint64_t turn = atomic_fetch_add(&s->next, 1), begin = us_now_ns();
 
 	if (copy->deadline_ns && begin > copy->deadline_ns)
 		us_copy_stop(copy, "deadline");
@@ -431,15 +434,43 @@ static bool step(struct job *job)
 	}
 	if (!fill(job, turn * copy->every))
 		return false;
-	packed = us_now_ns();
-	if (copy->ordered && !await_turn(s, turn))
+	*ret_turn = turn;
+	*ret_ns = us_now_ns() - begin;
+	return true;
+}
+
+static void note_pace(struct job *job, uint64_t pack_ns, uint64_t write_ns, uint64_t now)
+{
+	struct shared *s = job->shared;
+	uint64_t round_ns =
+		job->copy->ordered && s->taken_at ? now - s->taken_at : pack_ns + write_ns;
+
+	if (job->copy->ordered) /* it is this job's turn: nobody else is here */
+		s->taken_at = now;
+	us_auto_note(&s->pace, job->choice, job->chunk.n_descs * job->copy->core->page_bytes,
+		     job->chunk.n_bytes, pack_ns, write_ns, round_ns);
+}
+
+/* One chunk; false if it was the last for this job. */
+static bool step(struct job *job)
+{
+	struct us_copy *copy = job->copy;
+	struct shared *s = job->shared;
+	uint64_t turn, pack_ns, begin, now;
+	bool packed;
+
+	while (copy->ordered && sem_wait(&s->places) != 0)
+		; /* a signal came */
+	packed = pack(job, &turn, &pack_ns);
+	if (copy->ordered)
+		sem_post(&s->places);
+	if (!packed || (copy->ordered && !await_turn(s, turn)))
 		return false;
-	turned = us_now_ns();
+	begin = us_now_ns();
 	job->err = copy->take(copy->data, &job->chunk);
+	now = us_now_ns();
 	if (copy->codec == US_PAGE_AUTO)
-		us_auto_note(&s->pace, job->choice, job->chunk.n_descs * copy->core->page_bytes,
-			     job->chunk.n_bytes, packed - begin, turned - packed,
-			     us_now_ns() - turned);
+		note_pace(job, pack_ns, now - begin, now);
 	settle(job);
 	account(job);
 	if (job->err)
@@ -548,7 +579,8 @@ struct us_err *us_copy_run(struct us_copy *copy)
 {
 	size_t pages = CHUNK_BYTES / copy->core->page_bytes;
 	struct shared shared = { .copy = copy, .chunk_pages = pages ? pages : 1 };
-	unsigned int n = copy->jobs ? copy->jobs : 1;
+	unsigned int packing = copy->jobs ? copy->jobs : 1;
+	unsigned int n = packing + copy->ordered; /* one waits for the sink while the others pack */
 	_us_free_ struct job *jobs = calloc(n, sizeof(*jobs));
 	struct us_err *err;
 
@@ -557,14 +589,16 @@ struct us_err *us_copy_run(struct us_copy *copy)
 	US_TRY(zero_sum(&shared));
 	shared.end = copy->part.count ? copy->part.count : copy->runs->pages;
 	shared.has_sums = us_sum_note(copy->core) != NULL;
-	us_auto_init(&shared.pace, n);
+	us_auto_init(&shared.pace, packing, copy->ordered);
 	if (!copy->every)
 		copy->every = 1;
 	pthread_mutex_init(&shared.lock, NULL);
 	pthread_cond_init(&shared.turn_came, NULL);
+	sem_init(&shared.places, 0, packing);
 	err = run_jobs(&shared, jobs, n);
 	if (!err && !atomic_load(&copy->stopped))
 		report(&shared);
+	sem_destroy(&shared.places);
 	pthread_cond_destroy(&shared.turn_came);
 	pthread_mutex_destroy(&shared.lock);
 	us_auto_deinit(&shared.pace);

@@ -193,17 +193,18 @@ struct us_auto_taken {
 };
 struct us_auto {
 	pthread_mutex_t lock;
-	unsigned int jobs, best;
+	unsigned int jobs, writers, best;
 	struct us_auto_taken taken[US_AUTO_CHOICES];
 	double sink; /* bytes per ns while the sink was what all waited for; 0 = it never was */
 	uint64_t chunks, hold, hold_until;
 };
-void us_auto_init(struct us_auto *pace, unsigned int jobs);
+/* jobs pack; ordered: one chunk is written at a time, else one of each job. */
+void us_auto_init(struct us_auto *pace, unsigned int jobs, bool ordered);
 void us_auto_deinit(struct us_auto *pace);
 unsigned int us_auto_pick(struct us_auto *pace);
-/* turn_ns: until this chunk's turn came in an ordered output, which says nothing of the sink. */
+/* round_ns: from the end of the writer's last chunk to the end of this one. */
 void us_auto_note(struct us_auto *pace, unsigned int choice, uint64_t in, uint64_t out,
-		  uint64_t pack_ns, uint64_t turn_ns, uint64_t write_ns);
+		  uint64_t pack_ns, uint64_t write_ns, uint64_t round_ns);
 
 /* ---- copy.c: pages -> chunks ---- */
 struct us_page_desc {

@@ -216,15 +216,16 @@ static unsigned int times_chosen(double rate, unsigned int wanted)
 	struct us_auto pace;
 	unsigned int n = 0;
 
-	us_auto_init(&pace, 1);
+	us_auto_init(&pace, 1, true);
 	for (unsigned int i = 0; i < 1000; i++) {
 		unsigned int choice = us_auto_pick(&pace);
 		double pack = (1 << 20) * pack_ns[choice], out = (1 << 20) * ratio[choice];
 		double sink = out / rate;
 
 		n += choice == wanted;
-		us_auto_note(&pace, choice, 1 << 20, (uint64_t)out, (uint64_t)pack, 0,
-			     sink > pack ? (uint64_t)(sink - pack) : 1000);
+		us_auto_note(&pace, choice, 1 << 20, (uint64_t)out, (uint64_t)pack,
+			     sink > pack ? (uint64_t)sink : 1000,
+			     (uint64_t)(sink > pack ? sink : pack));
 	}
 	us_auto_deinit(&pace);
 	return n;
