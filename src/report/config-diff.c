@@ -100,9 +100,9 @@ void us_report_diff(struct us_out *out, const struct us_config_diff *d)
 	bool quiet = !d->n_changes && !d->n_victims && !d->n_gone && !(d->came && *d->came);
 
 	if (d->only || d->problem)
-		us_out_head(out, "%s", d->arch);
+		us_out_title(out, "%s", d->arch);
 	else
-		us_out_head(out, "%s: Linux %s to %s", d->arch, d->old_version, d->new_version);
+		us_out_title(out, "%s: Linux %s to %s", d->arch, d->old_version, d->new_version);
 	if (d->problem)
 		us_out_item(out, "could not be compared: %s", d->problem);
 	else if (d->only)

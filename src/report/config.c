@@ -39,6 +39,9 @@ static void comment(struct us_out *out, const char *fmt, ...)
 	va_start(ap, fmt);
 	us_text_vadd(&text, fmt, ap);
 	va_end(ap);
+	for (char *c = text.s; c && *c; c++) /* of a tree, too: nothing that a terminal acts on */
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
 	for (const char *s = text.failed ? "" : text.s; *s; s += strspn(s, " ")) {
 		size_t n = strlen(s), room = (size_t)out->width - 2;
 
@@ -99,8 +102,9 @@ static void put_reason(struct us_out *out, const struct us_kreason *r, int inden
 	tail = (size_t)snprintf(at, sizeof(at), " (%s)", place);
 	if (n > tail && !strcmp(r->says + n - tail, at))
 		n -= tail;
-	fprintf(out->f, "%*s%s%s%s  %s\n%*s", indent, "", us_out_colour(out, US_BOLD), place,
-		us_out_colour(out, US_PLAIN), r->text ? r->text : "", indent + 4, "");
+	fprintf(out->f, "%*s", indent, "");
+	us_out_para(out, indent, indent + 4, "%s: %s", place, r->text ? r->text : "");
+	fprintf(out->f, "%*s", indent + 4, "");
 	us_out_para(out, indent + 4, indent + 4, "%.*s", (int)n, r->says);
 }
 
@@ -180,8 +184,7 @@ void us_report_shown(struct us_out *out, const struct us_shown *s)
 {
 	char tree[128], place[PLACE_MAX];
 
-	fprintf(out->f, "%s%s%s in %s\n", us_out_colour(out, US_BOLD), s->symbol,
-		us_out_colour(out, US_PLAIN), tree_words(s->tree, tree, sizeof(tree)));
+	us_out_title(out, "%s in %s", s->symbol, tree_words(s->tree, tree, sizeof(tree)));
 	if (s->base) {
 		us_out_row(out, "value", "%s", *s->value ? s->value : "\"\"");
 		us_out_row(out, "why", "%s", s->why);
@@ -245,7 +248,8 @@ void us_report_table(struct us_out *out, const struct us_config_table *t)
 	for (size_t i = 0; i < t->n_rows; i++)
 		if ((int)strlen(t->rows[i].arch) > left)
 			left = (int)strlen(t->rows[i].arch);
-	us_out_head(out, "%s: Linux %s", t->path, t->version ? t->version : "of an unknown version");
+	us_out_title(out, "%s: Linux %s", t->path,
+		     t->version ? t->version : "of an unknown version");
 	put_heads(out, t, left);
 	put_rows(out, t, left);
 	for (size_t i = 0; i < t->n_rows; i++) {

@@ -126,6 +126,17 @@ void us_out_para(struct us_out *out, int at, int indent, const char *fmt, ...)
 	va_end(ap);
 }
 
+void us_out_title(struct us_out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(out->f, "\n%s", us_out_colour(out, US_BOLD));
+	va_start(ap, fmt);
+	vpara(out, 0, 4, fmt, ap);
+	va_end(ap);
+	fputs(us_out_colour(out, US_PLAIN), out->f);
+}
+
 void us_out_item(struct us_out *out, const char *fmt, ...)
 {
 	va_list ap;

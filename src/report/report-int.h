@@ -52,6 +52,8 @@ bool us_core_by_qemu(const struct us_vmcore *core);
 uint64_t us_core_memory(const struct us_vmcore *core);
 
 
+/* As us_out_head(), for words that come from files. */
+void us_out_title(struct us_out *out, const char *fmt, ...) us_printf(2, 3);
 /* A paragraph that is set in by two, its further lines by four. */
 void us_out_item(struct us_out *out, const char *fmt, ...) us_printf(2, 3);
 /* The lines that forbid something, each with what it says. */
