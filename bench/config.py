@@ -34,7 +34,8 @@ def olddefconfig(tree, text):
         with tempfile.TemporaryDirectory() as work:
             Path(work, ".config").write_text(text)
             Path(work, "auto.conf").touch()
-            env = environment | {"KCONFIG_CONFIG": f"{work}/.config", "KCONFIG_AUTOCONFIG": f"{work}/auto.conf"}
+            Path(work, "probes").mkdir()  # the tests keep what probes answered: here each run asks them all
+            env = environment | {"KEPT_PROBES": f"{work}/probes", "KCONFIG_CONFIG": f"{work}/.config", "KCONFIG_AUTOCONFIG": f"{work}/auto.conf"}
             return seconds([program, "-s", "--olddefconfig", "Kconfig"], cwd=work, env=env)
     return run
 
