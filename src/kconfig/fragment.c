@@ -29,6 +29,8 @@ struct search {
 	struct us_ksym **lines; /* of the fragment */
 	const char **texts;
 	size_t n_lines;
+	int *atoms; /* the outcomes of comparisons that only the evaluator knows */
+	size_t n_atoms;
 };
 
 static void free_search(struct search *search)
@@ -36,6 +38,7 @@ static void free_search(struct search *search)
 	free(search->softs);
 	free(search->lines);
 	free(search->texts);
+	free(search->atoms);
 	us_kvalues_free(search->values);
 }
 #define _cleanup_search_ __attribute__((cleanup(free_search)))
@@ -112,6 +115,8 @@ static void assume_frame(struct search *search)
 	us_kask_assume(search->q, search->q->s->all);
 	us_kask_assume(search->q, search->blocking);
 	us_kask_assume_goals(search->q);
+	for (size_t i = 0; i < search->n_atoms; i++)
+		us_kask_assume(search->q, search->atoms[i]);
 }
 
 /* With all that is not let go; without is an index to leave out, or search->n. */
@@ -458,6 +463,25 @@ static struct us_err *find_assumed(struct search *search, struct us_kanswer *ans
 	return NULL;
 }
 
+/* A comparison with what a probe says comes out as the evaluator has it, while that is possible. */
+static struct us_err *settle_atoms(struct search *search)
+{
+	const struct us_ksolver *s = search->q->s;
+
+	US_TRY(evaluate(search));
+	search->atoms = calloc(s->n_atoms + 1, sizeof(*search->atoms));
+	if (!search->atoms)
+		return us_err_nomem();
+	for (size_t i = 0; i < s->n_atoms; i++) {
+		struct us_kx x = { .op = s->atoms[i].op, .x = s->atoms[i].x, .y = s->atoms[i].y };
+
+		search->atoms[i] = us_kvalues_expr(search->values, &x) == US_KY ? s->atoms[i].lit
+										: -s->atoms[i].lit;
+	}
+	search->n_atoms = s->n_atoms;
+	return NULL;
+}
+
 enum { ATTEMPTS_MAX = 12 };
 
 struct us_err *us_kask_fragment(struct us_kquestion *q, struct us_kanswer *answer)
@@ -465,12 +489,17 @@ struct us_err *us_kask_fragment(struct us_kquestion *q, struct us_kanswer *answe
 	_cleanup_search_ struct search search = { .q = q, .blocking = US_KLIT_TRUE };
 
 	US_TRY(collect_softs(&search));
+	US_TRY(settle_atoms(&search));
 	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
 		bool possible = false;
 
 		US_TRY(let_go(&search, &possible));
-		if (!possible)
+		if (!possible && !search.n_atoms)
 			break;
+		if (!possible) {
+			search.n_atoms = 0;
+			continue;
+		}
 		take_back(&search);
 		US_TRY(read_lines(&search));
 		US_TRY(evaluate(&search));

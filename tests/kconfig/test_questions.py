@@ -140,10 +140,7 @@ def edit_line(path, number, text):
     elif text.startswith("config "):  # it has no prompt: it gets one
         while not (found := re.match(r"\s*(def_bool|def_tristate|bool|tristate|int|hex|string)\b", lines[i])):
             i += 1
-        if found[1].startswith("def_"):
-            lines.insert(i, f'\tprompt "a prompt"\n')
-        else:
-            lines[i] = f'\t{found[1]} "a prompt"\n'
+        lines[i] = f'\t{found[1].removeprefix("def_")} "a prompt"\n'
     elif text.startswith("prompt "):  # only its condition
         whole = "".join(lines[i:end + 1]).replace("\\\n", " ")
         lines[i:end + 1] = [re.sub(r'^(.*"[^"]*"|.*\'[^\']*\')\s+if\s.*', r"\1", whole.rstrip()) + "\n"]
@@ -199,8 +196,7 @@ def check_cause(program, k, copies, want, core, reason):
     try:
         while not reached:
             copies.restore()
-            # from below, so that a line that is put in moves none that comes later
-            for one in sorted(edits, key=lambda r: -r[1]):
+            for one in edits:  # no edit moves another line
                 copies.edit(one)
             reached, cores = gives(program, copies, k.arch, want, None)
             if not reached:
