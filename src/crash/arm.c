@@ -53,14 +53,15 @@ static struct us_err *running_kernel(const struct us_host *host, struct us_pool 
 		}
 		US_TRY(us_texts_add(&looked, "%s", path));
 	}
+	for (size_t i = 0; i < looked.n; i++)
+		us_text_add(&all, "%s%s", i ? ", " : "", looked.v[i]);
 	if (!host->live && !faccessat(host->root_fd, "understudy/machine", F_OK, 0))
 		return us_err_new(US_ERR_NOT_FOUND,
+				  "the running kernel's image is in none of the usual places (%s): "
 				  "%s is a snapshot: it has facts about a machine, not its kernels, "
 				  "modules and disks. A kernel can be judged for it (understudy "
 				  "check); for this, --host takes the machine's whole root",
-				  host->root);
-	for (size_t i = 0; i < looked.n; i++)
-		us_text_add(&all, "%s%s", i ? ", " : "", looked.v[i]);
+				  all.s ? all.s : "", host->root);
 	return us_err_new(US_ERR_NOT_FOUND,
 			  "the running kernel's image is in none of the usual places (%s): install "
 			  "it again, or name a capture kernel in the configuration (kernel)",

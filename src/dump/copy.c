@@ -580,7 +580,10 @@ struct us_err *us_copy_run(struct us_copy *copy)
 	size_t pages = CHUNK_BYTES / copy->core->page_bytes;
 	struct shared shared = { .copy = copy, .chunk_pages = pages ? pages : 1 };
 	unsigned int packing = copy->jobs ? copy->jobs : 1;
-	unsigned int n = packing + copy->ordered; /* one waits for the sink while the others pack */
+	/* Auto asks what packing and waiting cost: one waits for the sink while the others pack.
+	 * Other codecs need not ask, and one job gives the same stream each time. */
+	bool one_more = copy->ordered && copy->codec == US_PAGE_AUTO;
+	unsigned int n = packing + one_more;
 	_us_free_ struct job *jobs = calloc(n, sizeof(*jobs));
 	struct us_err *err;
 
