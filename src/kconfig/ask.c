@@ -112,6 +112,12 @@ static void encode_goals(struct us_kquestion *q, size_t from)
 		q->goals[i].lit = goal_literal(q, &q->goals[i]);
 }
 
+/* What is as far as can be told is not beyond the cone. */
+static uint16_t one_further(uint16_t distance)
+{
+	return distance < US_KFAR - 1 ? (uint16_t)(distance + 1) : distance;
+}
+
 /* How far each symbol of the cone lies from what is asked. */
 static struct us_err *measure(struct us_kquestion *q)
 {
@@ -138,7 +144,7 @@ static struct us_err *measure(struct us_kquestion *q)
 
 			if (q->distance[next] != US_KFAR)
 				continue;
-			q->distance[next] = (uint16_t)(q->distance[queue[done]] + 1);
+			q->distance[next] = one_further(q->distance[queue[done]]);
 			queue[n++] = next;
 		}
 	}
@@ -161,31 +167,47 @@ static void release_expr(struct us_kquestion *q, bool *released, const struct us
 	release_expr(q, released, x->b);
 }
 
-static void release_selected(struct us_kquestion *q, bool *released, const struct us_ksym *sym)
+/* Those asked, and all that they select. */
+static struct us_err *release_selected(struct us_kquestion *q, bool *released)
 {
-	for (size_t i = 0; i < sym->n_defs; i++) {
-		for (size_t k = 0; k < sym->defs[i]->n_selects; k++) {
-			struct us_ksym *target = sym->defs[i]->selects[k].target;
+	_us_free_ const struct us_ksym **queue = calloc(q->tree->n_symbols + 1, sizeof(*queue));
+	size_t n = 0;
 
-			if (released[target->index])
-				continue;
-			released[target->index] = true;
-			release_selected(q, released, target);
-		}
-	}
-}
-
-/* What the base does not hold: what is asked, what its own lines speak of, what it selects. */
-static void release(struct us_kquestion *q, bool *released)
-{
+	if (!queue)
+		return us_err_nomem();
 	for (size_t g = 0; g < q->n_goals; g++) {
 		const struct us_ksym *sym = q->goals[g].sym;
 
-		if (!sym)
+		if (!sym || released[sym->index])
 			continue;
-		release_selected(q, released, sym);
 		released[sym->index] = true;
-		for (size_t i = 0; i < sym->n_defs; i++) {
+		queue[n++] = sym;
+	}
+	for (size_t done = 0; done < n; done++) {
+		for (size_t i = 0; i < queue[done]->n_defs; i++) {
+			const struct us_kdef *def = queue[done]->defs[i];
+
+			for (size_t k = 0; k < def->n_selects; k++) {
+				const struct us_ksym *target = def->selects[k].target;
+
+				if (released[target->index])
+					continue;
+				released[target->index] = true;
+				queue[n++] = target;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* What the base does not hold: what is asked, what it selects, what its own lines speak of. */
+static struct us_err *release(struct us_kquestion *q, bool *released)
+{
+	US_TRY(release_selected(q, released));
+	for (size_t g = 0; g < q->n_goals; g++) {
+		const struct us_ksym *sym = q->goals[g].sym;
+
+		for (size_t i = 0; sym && i < sym->n_defs; i++) {
 			const struct us_kdef *def = sym->defs[i];
 
 			for (size_t k = 0; k < def->n_depends; k++)
@@ -195,6 +217,7 @@ static void release(struct us_kquestion *q, bool *released)
 			release_expr(q, released, def->prompt_cond);
 		}
 	}
+	return NULL;
 }
 
 static struct us_err *hold(struct us_kquestion *q, struct us_ksym *sym, const char *value)
@@ -224,7 +247,7 @@ static struct us_err *hold_base(struct us_kquestion *q, bool grow)
 
 	if (!released)
 		return us_err_nomem();
-	release(q, released);
+	US_TRY(release(q, released));
 	for (size_t i = 0; i < q->tree->n_symbols; i++) {
 		struct us_ksym *sym = q->tree->symbols[i];
 		const struct us_kvalue *v = &q->base->v[i];

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define TERMS_MAX 4000000 /* of all entries; Linux 7.3 has 43,000 */
+#define TERMS_MAX   4000000 /* of all entries; Linux 7.3 has 43,000 */
+#define CHOICES_MAX 2000    /* who reads one may recurse into others; Linux 6.12 has 184 */
 
 static const char *const block_ends[] = {
 	[US_KB_IF] = "endif",
@@ -175,6 +176,8 @@ static struct us_err *end_choice(struct us_kparse *p)
 	struct us_kchoice *choice = us_pool_alloc(&p->tree->pool, sizeof(*choice));
 	struct us_kentry *entry = push_entry(p);
 
+	if (p->choices.n == CHOICES_MAX)
+		return us_kparse_error(p, "more than %d choices", CHOICES_MAX);
 	if (!choice || !entry)
 		return us_err_nomem();
 	*choice = p->choice;

@@ -227,6 +227,7 @@ struct us_kparse {
 	const struct us_kx *mod_if_modules;
 	size_t n_terms; /* of all entries and blocks */
 	size_t n_ops;   /* operators of the expression that is being read */
+	size_t n_bytes; /* of all files, each as often as it is read */
 	/* the entry that is being read */
 	enum us_kentry_kind kind;
 	struct us_kdef def;

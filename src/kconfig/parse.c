@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-#define FILES_MAX 64 /* open at the same time */
+#define FILES_MAX 64           /* open at the same time */
+#define BYTES_MAX (64ul << 20) /* of all that is read; Linux 6.12 has 7 MB */
 
 struct us_err *us_kparse_error(const struct us_kparse *p, const char *fmt, ...)
 {
@@ -366,6 +367,10 @@ static struct us_err *open_file(struct us_kparse *p, const char *name)
 	struct us_bytes bytes;
 
 	US_TRY(us_ksource_read(p->source, name, &bytes));
+	p->n_bytes += bytes.n;
+	if (p->n_bytes > BYTES_MAX)
+		return us_err_new(US_ERR_BAD_DATA, "%s: more text than any tree has, 64 MiB so far",
+				  name);
 	US_TRY(check_text(name, bytes));
 	/* some files are read twice, by different blocks */
 	if (!us_kmap_get(&p->seen, name, strlen(name))) {

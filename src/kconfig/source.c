@@ -218,11 +218,15 @@ static struct us_err *read_file(struct us_ksource *source, const char *file, str
 	const struct us_bytes *known = us_kmap_get(&source->files, file, strlen(file));
 	_us_blob_deinit_ struct us_blob blob = { 0 };
 	struct us_bytes *bytes;
+	struct stat st;
 
 	if (known) {
 		*ret = *known;
 		return NULL;
 	}
+	/* a pipe would be waited for */
+	if (!fstatat(source->dir, file + strspn(file, "/"), &st, 0) && !S_ISREG(st.st_mode))
+		return us_err_new(US_ERR_BAD_DATA, "%s: not a regular file", file);
 	US_TRY(us_file_read_at(source->dir, file, FILE_MAX, &blob));
 	bytes = us_pool_alloc(&source->pool, sizeof(*bytes));
 	file = us_pool_strdup(&source->pool, file);
