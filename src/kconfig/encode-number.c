@@ -209,10 +209,12 @@ static bool join_domains(struct us_ksolver *s, const struct us_kdef *def)
 	return news;
 }
 
-/* What a number is that nothing sets. */
+/* What a number is that nothing sets: nothing until Linux 6.7. */
 static const char *zero_text(const struct us_ksolver *s, const struct us_ksym *sym)
 {
-	if (sym->type == US_K_STRING || s->old_choice)
+	const struct us_ktree *tree = s->tree;
+
+	if (sym->type == US_K_STRING || tree->major < 6 || (tree->major == 6 && tree->minor < 8))
 		return "";
 	return sym->type == US_K_HEX ? "0x0" : "0";
 }

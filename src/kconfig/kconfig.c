@@ -81,14 +81,16 @@ static bool unquote(char *s)
 static struct us_err *parse_setting(struct us_kconfig *config, char *line, size_t number)
 {
 	char *name = line + PREFIX_LEN, *value = name + symbol_len(name);
+	bool quoted;
 
 	if (value == name || *value != '=')
 		return us_err_new(US_ERR_BAD_DATA, "line %zu: no CONFIG_NAME=value", number);
 	*value++ = '\0';
-	if (*value == '"' && !unquote(++value))
+	quoted = *value == '"';
+	if (quoted && !unquote(++value))
 		return us_err_new(US_ERR_BAD_DATA, "line %zu: text without its closing quote",
 				  number);
-	return add(config, name, strcmp(value, "n") == 0 ? NULL : value, number);
+	return add(config, name, !quoted && strcmp(value, "n") == 0 ? NULL : value, number);
 }
 
 /* "# CONFIG_X is not set", "# Linux/x86 6.12.117 Kernel Configuration", or just a comment. */
