@@ -253,6 +253,7 @@ static struct us_err *follow(struct pair *p, const struct us_ksym *sym,
 	const char *name = us_ksym_name(sym), *had = us_kvalues_text(old, sym), *want;
 	const struct us_ksym *there = us_ktree_symbol(p->now, name);
 	struct us_said said = { 0 };
+	bool bare;
 
 	US_TRY(us_symbol_said(p->now, name, &said));
 	*ret = (struct us_config_victim){ .had = had };
@@ -265,7 +266,8 @@ static struct us_err *follow(struct pair *p, const struct us_ksym *sym,
 	if (!strcmp(had, ret->gets))
 		return NULL;
 	US_TRY(us_symbol_why(now, there, &p->pool, &ret->why));
-	want = us_pool_format(&p->pool, "%s=%s", name, had);
+	bare = *had && !strpbrk(had, " \t\n,|");
+	want = us_pool_format(&p->pool, bare ? "%s=%s" : "%s=\"%s\"", name, had);
 	if (!want)
 		return us_err_nomem();
 	ret->symbol = name;

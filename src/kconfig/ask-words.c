@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* A core being put in order. */
@@ -129,6 +130,12 @@ static const char *place_text(struct us_pool *pool, const struct us_kplace *at)
 	return us_pool_format(pool, "%s:%u", at->file, at->line);
 }
 
+/* A word that is no symbol is its own text: numbers are meant so. */
+static bool is_number(const char *name)
+{
+	return isdigit((unsigned char)name[*name == '-']);
+}
+
 /* Adds the names in x that nothing defines to text. */
 static void undefined_in(struct us_pool *pool, const struct us_kx *x, const char **text)
 {
@@ -137,7 +144,7 @@ static void undefined_in(struct us_pool *pool, const struct us_kx *x, const char
 	for (int i = 0; i < 2; i++) {
 		const struct us_ksym *sym = i ? x->y : x->x;
 
-		if (sym && !sym->constant && !sym->probe && !sym->n_defs)
+		if (sym && !sym->constant && !sym->probe && !sym->n_defs && !is_number(sym->name))
 			*text = us_pool_format(pool, "%s; nothing defines %s here", *text,
 					       sym->name);
 	}

@@ -74,6 +74,7 @@ static void put_victims(struct us_out *out, const struct us_config_diff *d)
 {
 	for (size_t i = 0; i < d->n_victims; i++) {
 		const struct us_config_victim *v = &d->victims[i];
+		const char *quote = !*v->had || strpbrk(v->had, " \t\n,|") ? "\"" : "";
 
 		fprintf(out->f, "  %snot kept%s  ", us_out_colour(out, US_RED),
 			us_out_colour(out, US_PLAIN));
@@ -81,15 +82,17 @@ static void put_victims(struct us_out *out, const struct us_config_diff *d)
 			us_out_para(out, 12, 12, "%s=%s: NEW does not define it", v->symbol, v->had);
 			continue;
 		}
-		us_out_para(out, 12, 6, "%s=%s becomes %s", v->symbol, v->had, v->gets);
+		us_out_para(out, 12, 6, "%s=%s becomes %s", v->symbol, v->had,
+			    *v->gets ? v->gets : "\"\"");
 		if (!v->ask->reachable) {
 			us_report_cores(out, v->ask, 6);
 			continue;
 		}
 		fputs("      ", out->f);
 		us_out_para(out, 6, 6,
-			    "%s\nIt can be kept: config why NEW '%s=%s' --base %s has the fragment.",
-			    v->why, v->symbol, v->had, d->base);
+			    "%s\nIt can be kept: config why NEW '%s=%s%s%s' --base %s has the "
+			    "fragment.",
+			    v->why, v->symbol, quote, v->had, quote, d->base);
 	}
 	if (d->base && !d->n_victims)
 		us_out_item(out, "%s: all values that matter here are kept.", d->base);
