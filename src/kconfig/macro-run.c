@@ -170,6 +170,8 @@ static struct us_err *start(struct us_kmacro *m, const char *command, int out, p
 	failed = posix_spawn_file_actions_addchdir_np(&actions, m->run_in);
 	if (!failed)
 		failed = posix_spawn_file_actions_adddup2(&actions, out, 1);
+	if (!failed) /* not before the pipe has its place: it may be 0 itself */
+		failed = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	if (!failed) /* what a probe complains about is for nobody */
 		failed = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 	if (!failed)
