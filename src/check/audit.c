@@ -146,6 +146,14 @@ static bool cannot_be_asked(const struct us_host *h)
 		is_used_up(h, &h->limit_reboot) == US_YES);
 }
 
+/* Signatures are enforced, and the kernel's loader has no code that could find one good. With IMA
+ * lockdown alone lets pass what IMA appraises. */
+static bool none_can_pass(const struct us_host *h, enum us_tri enforced)
+{
+	return enforced == US_YES && us_lacks_verifier(h, h->arch) &&
+	       (h->sig_enforced.v == US_YES || h->ima_appraises_kexec.v == US_NO);
+}
+
 static void signatures(const struct audit *a, struct us_audit_line *l)
 {
 	const struct us_host *h = a->host;
@@ -160,6 +168,13 @@ static void signatures(const struct audit *a, struct us_audit_line *l)
 		from(a, l,
 		     us_known(h->load_disabled.o) && h->load_disabled.v ? h->load_disabled.o
 									: h->has_kexec_file_load.o);
+	} else if (none_can_pass(h, enforced)) {
+		say(a, l, "closed", US_NO,
+		    "signatures are enforced, but the kernel was built without the code that "
+		    "verifies them (CONFIG_KEXEC_BZIMAGE_VERIFY_SIG): kexec_file_load takes no "
+		    "image, signed or not");
+		l->evidence =
+			us_pool_format(a->pool, "%s; %s", us_path(o), us_path(h->config_known.o));
 	} else if (h->sig_enforced.v == US_YES) {
 		say(a, l, "enforced", US_NO,
 		    "only an image signed by one of the keys below is loaded");
@@ -333,21 +348,31 @@ static bool is_shut(const struct us_audit_line *l)
 
 static void initrd(const struct audit *a, struct us_audit_line *l)
 {
-	struct us_audit_line load = { 0 }, file = { 0 };
+	const struct us_host *h = a->host;
+	struct us_audit_line load = { 0 }, file = { 0 }, signature = { 0 };
 
 	l->fix = "Keep /boot, /var/lib/understudy and the configuration writable by root only; "
 		 "kernel.kexec_load_disabled=1 or kexec_load_limit_* once all is loaded";
 	kexec_load(a, &load);
 	kexec_file_load(a, &file);
-	if (is_shut(&load) && is_shut(&file)) {
+	signatures(a, &signature);
+	if (is_shut(&load) && (is_shut(&file) || strcmp(signature.value, "closed") == 0)) {
 		say(a, l, "closed", US_NO, "nothing can be loaded");
-		l->evidence = file.evidence;
-		return;
+		l->evidence = is_shut(&file) ? file.evidence : signature.evidence;
+	} else if (is_shut(&load) && h->ima_appraises_initrd.v == US_YES) {
+		say(a, l, "ima", US_YES,
+		    "IMA appraises the initrd by its own signature, but nothing covers the command "
+		    "line, for a crash kernel either: whoever may load chooses it");
+		from(a, l, h->ima_appraises_initrd.o);
+	} else {
+		say(a, l, "unsigned", US_YES,
+		    "the signature of a kernel covers neither its initrd nor its command line, for "
+		    "a crash kernel either: whoever may load chooses them%s",
+		    is_shut(&load) && h->ima_appraises_initrd.v == US_UNKNOWN
+			    ? "; whether IMA's policy asks for a signature of the initrd is not known"
+			    : "");
+		l->evidence = "kernel/kexec_file.c (Linux 6.12)";
 	}
-	say(a, l, "unsigned", US_YES,
-	    "the signature of a kernel covers neither its initrd nor its command line, for a crash "
-	    "kernel either: whoever may load chooses them");
-	l->evidence = "kernel/kexec_file.c (Linux 6.12)";
 }
 
 static void dumps(const struct audit *a, struct us_audit_line *l)
@@ -383,8 +408,8 @@ static const struct {
 	  limit_reboot },
 	{ "loaded", "Is something loaded already?", "nothing next crash both", loaded },
 	{ "capability", "May this process load?", "yes no", capability },
-	{ "initrd", "Are initrd and command line of what is loaded protected by the signature?",
-	  "unsigned closed", initrd },
+	{ "initrd", "Are initrd and command line of what is loaded protected by a signature?",
+	  "unsigned ima closed", initrd },
 	{ "dumps", "Who may read saved dumps?", "private readable nowhere elsewhere", dumps },
 };
 

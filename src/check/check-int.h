@@ -79,6 +79,8 @@ bool us_file_load_takes(const struct us_arch *arch, enum us_image_kind kind);
 /* Does the running kernel insist on a good signature? why: static words, evidence for people. */
 enum us_tri us_enforced(const struct us_host *host, struct us_origin *ret_from,
 			const char **ret_why);
+/* Was the running kernel built without the code that verifies signed images of arch? */
+bool us_lacks_verifier(const struct us_host *host, const struct us_arch *arch);
 
 /* Does a row of the roles' tables hold for this kernel? */
 enum us_tri us_part_applies(const struct us_parts *parts, enum us_part_age age, unsigned int since,

@@ -40,6 +40,12 @@ struct us_err *us_host_anchors(const struct us_host *host, struct us_anchors *re
 	return NULL;
 }
 
+bool us_lacks_verifier(const struct us_host *host, const struct us_arch *arch)
+{
+	return arch && (US_ARCH_BIT(arch->id) & US_X86) &&
+	       us_kconfig_builtin(host->kconfig, "KEXEC_BZIMAGE_VERIFY_SIG") == US_NO;
+}
+
 /* A kernel that was built without the check never fails it; without the loader's part of it, always. */
 static bool judged_without_looking(const struct us_host *host, const struct us_image *image,
 				   struct us_kexec_answer *ret)
@@ -51,8 +57,7 @@ static bool judged_without_looking(const struct us_host *host, const struct us_i
 		ret->from = us_path(host->config_known.o);
 		return true;
 	}
-	if (image->arch && (US_ARCH_BIT(image->arch->id) & US_X86) &&
-	    us_kconfig_builtin(host->kconfig, "KEXEC_BZIMAGE_VERIFY_SIG") == US_NO) {
+	if (us_lacks_verifier(host, image->arch)) {
 		ret->trust.os_errno = EKEYREJECTED;
 		ret->trust.why = "this kernel was built without the code that verifies a "
 				 "signature (CONFIG_KEXEC_BZIMAGE_VERIFY_SIG)";

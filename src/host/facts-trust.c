@@ -101,14 +101,14 @@ static struct us_fact_tri find_sig_enforced(struct us_host *host)
 	return by_secure_boot(host, "enforcement of signatures");
 }
 
-/* Does a policy that root could read appraise kexec kernels? */
-static bool policy_appraises(struct us_bytes policy)
+/* Does a policy that root could read appraise what is loaded so? type: NULL or how. */
+static bool policy_appraises(struct us_bytes policy, const char *func, const char *type)
 {
 	struct us_bytes line;
 
 	while (us_line_next(&policy, &line))
-		if (us_line_after(line, "appraise ", NULL) &&
-		    us_line_has_word(line, "func=KEXEC_KERNEL_CHECK"))
+		if (us_line_after(line, "appraise ", NULL) && us_line_has_word(line, func) &&
+		    (!type || us_line_has_word(line, type)))
 			return true;
 	return false;
 }
@@ -167,8 +167,28 @@ static struct us_fact_tri find_ima_appraises(struct us_host *host)
 						     host->config_known.o.path),
 					 false);
 	if (us_host_read(host, &host->pool, US_FILE_IMA_POLICY, NULL, &policy, &from))
-		return us_fact_tri_known(from.path, policy_appraises(us_blob_bytes(&policy)));
+		return us_fact_tri_known(
+			from.path,
+			policy_appraises(us_blob_bytes(&policy), "func=KEXEC_KERNEL_CHECK", NULL));
 	return policy_unread(host, from.missing);
+}
+
+/* By signature: a mere hash can be written by whoever may load. No policy that the kernel brings
+ * along has such a rule, so only one that can be read tells. */
+static struct us_fact_tri find_ima_appraises_initrd(struct us_host *host)
+{
+	_us_blob_deinit_ struct us_blob policy = { 0 };
+	struct us_origin from;
+
+	if (us_kconfig_builtin(host->kconfig, "IMA_APPRAISE") == US_NO)
+		return us_fact_tri_known(us_host_say(&host->pool, "%s: CONFIG_IMA_APPRAISE is off",
+						     host->config_known.o.path),
+					 false);
+	if (!us_host_read(host, &host->pool, US_FILE_IMA_POLICY, NULL, &policy, &from))
+		return us_fact_tri_unknown(from.path, from.missing);
+	return us_fact_tri_known(from.path, policy_appraises(us_blob_bytes(&policy),
+							     "func=KEXEC_INITRAMFS_CHECK",
+							     "appraise_type=imasig"));
 }
 
 /* By its policy, or because signatures are enforced, which kexec_load could go around. */
@@ -191,6 +211,7 @@ struct us_err *us_host_read_trust(struct us_host *host)
 	host->lockdown = find_lockdown(host);
 	host->sig_enforced = find_sig_enforced(host);
 	host->ima_appraises_kexec = find_ima_appraises(host);
+	host->ima_appraises_initrd = find_ima_appraises_initrd(host);
 	host->ima_refuses_kexec_load = find_ima_refuses(host);
 	if (!us_host_read(host, &host->pool, US_FILE_KEYS, NULL, &keys, &host->keys_from)) {
 		host->keyrings_from = host->keys_from;

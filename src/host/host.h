@@ -162,7 +162,8 @@ struct us_host {
 	struct us_fact_str lockdown; /* "none", "integrity", "confidentiality" */
 	struct us_fact_tri secure_boot,
 		sig_enforced /* derived; o.path names all it was derived from */,
-		ima_appraises_kexec /* files that kexec_file_load is given */,
+		ima_appraises_kexec /* kernels that kexec_file_load is given */,
+		ima_appraises_initrd /* and initrds, by a signature of IMA's */,
 		ima_refuses_kexec_load;
 	const struct us_host_key *keys;
 	size_t n_keys;

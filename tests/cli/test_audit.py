@@ -70,8 +70,17 @@ def test_secure_boot_enforces(audit, host):
     ((put("proc/sys/kernel/kexec_load_limit_reboot", "3\n"),), {"limit-reboot": "3"}),
     ((put("sys/kernel/security/integrity/ima/policy", "appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig\n"),),
      {"kexec-load": "refused", "signatures": "ima"}),
+    ((put("sys/kernel/security/integrity/ima/policy", "appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig\n"
+          "appraise func=KEXEC_INITRAMFS_CHECK appraise_type=imasig\n"),), {"kexec-load": "refused", "initrd": "ima"}),
+    ((put("sys/kernel/security/integrity/ima/policy", "appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig\n"
+          "appraise func=KEXEC_INITRAMFS_CHECK\n"),), {"kexec-load": "refused", "initrd": "unsigned"}),  # by a hash that anyone writes
+    ((put("sys/kernel/security/integrity/ima/policy", "appraise func=KEXEC_INITRAMFS_CHECK appraise_type=imasig\n"),),
+     {"kexec-load": "reachable", "initrd": "unsigned"}),  # kexec_load goes around it
+    ((sub(CONFIG, "# CONFIG_KEXEC_SIG_FORCE is not set", "CONFIG_KEXEC_SIG_FORCE=y"), off("KEXEC_BZIMAGE_VERIFY_SIG"), off("KEXEC")),
+     {"kexec-load": "absent", "signatures": "closed", "initrd": "closed"}),  # nothing can be verified
+    ((LOCKED, off("KEXEC_BZIMAGE_VERIFY_SIG")), {"kexec-load": "refused", "kexec-file-load": "reachable", "signatures": "closed", "initrd": "closed"}),
     ((put("sys/kernel/kexec_loaded", "1\n"), put("sys/kernel/kexec_crash_loaded", "1\n")), {"loaded": "both"}),
-), ids=range(9))
+), ids=range(14))
 def test_each_fact(audit, host, changes, expected):
     v = values(audit(host("vm-la57", *changes)))
     assert {key: v[key] for key in expected} == expected
@@ -80,6 +89,8 @@ def test_each_fact(audit, host, changes, expected):
 def test_what_is_not_known_is_told(audit, host):
     v = values(audit(host("vm-la57", drop("proc/sys/kernel/kexec_load_disabled"))))
     assert v["load-disabled"] == "unknown" and v["kexec-load"] == "unknown" and v["initrd"] == "unsigned"
+    line = next(line for line in audit(host("vm-secureboot"))["lines"] if line["id"] == "initrd")
+    assert line["value"] == "unsigned" and "IMA's policy" in line["fact"] and "not known" in line["fact"]
     v = values(audit(host("vm-la57", drop("sys/kernel/security/lockdown"))))
     assert v["lockdown"] == v["kexec-load"] == v["signatures"] == "unknown"
     v = values(audit(host("vm-secureboot", drop("proc/keys"))))
