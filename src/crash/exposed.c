@@ -31,11 +31,15 @@ static struct us_err *look_into(struct walk *w, int dirfd, const char *path, int
 
 	if (!d)
 		return us_err_os(errno, "reading %s", path);
-	for (int i = 0; !w->found && i < ENTRIES_MAX && (e = readdir(d)); i++) {
+	for (int i = 0; !w->found && (e = readdir(d)); i++) {
 		_us_close_ int fd = -1;
 		const char *name;
 		struct stat st;
 
+		if (i >= ENTRIES_MAX) {
+			w->blind = path;
+			return NULL;
+		}
 		if (e->d_name[0] == '.' || fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		name = us_pool_format(w->pool, "%s/%s", path, e->d_name);
@@ -46,7 +50,9 @@ static struct us_err *look_into(struct walk *w, int dirfd, const char *path, int
 		if (!S_ISDIR(st.st_mode) || !(st.st_mode & S_IXOTH) || depth > 2)
 			continue;
 		fd = openat(dirfd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0)
+		if (fd < 0)
+			w->blind = name;
+		else
 			US_TRY(look_into(w, fd, name, depth + 1));
 	}
 	return NULL;
@@ -103,11 +109,12 @@ struct us_err *us_crash_exposed(const struct us_host *host, const struct us_cras
 								    w.found) };
 	else if (w.blind)
 		*ret = (struct us_exposure){
-			US_UNKNOWN, us_pool_format(pool, "%s could not be looked into", w.blind)
+			US_UNKNOWN,
+			us_pool_format(pool, "%s could not be looked into wholly", w.blind)
 		};
 	else
 		*ret = (struct us_exposure){ US_NO,
-					     w.places ? "only their owner may read what is saved"
+					     w.places ? "not everyone may read what is saved"
 					     : w.far  ? "dumps go to other places than a directory"
 						      : "no directory for dumps is there" };
 	ret->places = w.places;
