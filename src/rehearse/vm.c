@@ -241,14 +241,17 @@ static struct us_err *build_args(struct vm *vm)
 	return NULL;
 }
 
+/* Not those that are ignored (nohup), for when blocked they would come all the same. */
 static sigset_t ending(void)
 {
 	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction now;
 	sigset_t set;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < us_array_size(all); i++)
-		sigaddset(&set, all[i]);
+		if (!sigaction(all[i], NULL, &now) && now.sa_handler != SIG_IGN)
+			sigaddset(&set, all[i]);
 	return set;
 }
 
