@@ -50,7 +50,8 @@ bool us_lacks_verifier(const struct us_host *host, const struct us_arch *arch)
 static bool judged_without_looking(const struct us_host *host, const struct us_image *image,
 				   struct us_kexec_answer *ret)
 {
-	if (us_kconfig_builtin(host->kconfig, "KEXEC_SIG") == US_NO) {
+	if (us_kconfig_builtin(host->kconfig, "KEXEC_SIG") == US_NO &&
+	    host->sig_enforced.v != US_YES) { /* to 5.3 it was KEXEC_VERIFY_SIG, and always so */
 		ret->taken = US_YES;
 		ret->why = "this kernel was built without CONFIG_KEXEC_SIG and looks at no "
 			   "signature";

@@ -93,6 +93,10 @@ static struct us_fact_tri find_sig_enforced(struct us_host *host)
 		return us_fact_tri_known(us_host_say(&host->pool, "%s: CONFIG_KEXEC_SIG_FORCE",
 						     host->config_known.o.path),
 					 true);
+	if (us_kconfig_builtin(host->kconfig, "KEXEC_VERIFY_SIG") == US_YES) /* to 5.3 */
+		return us_fact_tri_known(us_host_say(&host->pool, "%s: CONFIG_KEXEC_VERIFY_SIG",
+						     host->config_known.o.path),
+					 true);
 	if (!host->kconfig && host->secure_boot.v == US_NO)
 		return us_fact_tri_unknown(host->config_known.o.path,
 					   us_host_say(&host->pool,

@@ -78,9 +78,10 @@ def test_secure_boot_enforces(audit, host):
      {"kexec-load": "reachable", "initrd": "unsigned"}),  # kexec_load goes around it
     ((sub(CONFIG, "# CONFIG_KEXEC_SIG_FORCE is not set", "CONFIG_KEXEC_SIG_FORCE=y"), off("KEXEC_BZIMAGE_VERIFY_SIG"), off("KEXEC")),
      {"kexec-load": "absent", "signatures": "closed", "initrd": "closed"}),  # nothing can be verified
+    ((sub(CONFIG, "CONFIG_KEXEC_SIG=y", "CONFIG_KEXEC_VERIFY_SIG=y"),), {"signatures": "enforced"}),  # to 5.3
     ((LOCKED, off("KEXEC_BZIMAGE_VERIFY_SIG")), {"kexec-load": "refused", "kexec-file-load": "reachable", "signatures": "closed", "initrd": "closed"}),
     ((put("sys/kernel/kexec_loaded", "1\n"), put("sys/kernel/kexec_crash_loaded", "1\n")), {"loaded": "both"}),
-), ids=range(14))
+), ids=range(15))
 def test_each_fact(audit, host, changes, expected):
     v = values(audit(host("vm-la57", *changes)))
     assert {key: v[key] for key in expected} == expected
