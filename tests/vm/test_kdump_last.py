@@ -61,8 +61,8 @@ def test_the_log_is_in_pstore_where_no_target_holds(vm, kernels, understudy, tmp
     with serving(servers.Ssh(tmp_path / "ssh")) as server:
         machine = Machine(vm, kernel, understudy, tmp_path, layout_of(ssh(server)))
         first = machine.crash(before=[("lost", "sleep 2")], monitor={"lost": [lambda _: server.stop()]}, qemu=erst)
-    assert "understudy: result nothing" in first.console, first.tail()
-    assert any("pstore" in line for line in kdump.told(first)), first.tail()
+    # the old log goes through the kernel's own, so that the console may miss lines; how it ended is what tells
+    assert "Attempted to kill init" in first.console, first.tail()
     second = machine.look(steps=[("pstore", "mount -t pstore pstore /sys/fs/pstore; ls -la /sys/fs/pstore; cat /sys/fs/pstore/*")], qemu=erst)
     out = second.step("pstore").out
     assert "last words of the lab" in out and "sysrq triggered crash" in out, out
