@@ -166,8 +166,9 @@ static void signatures(const struct audit *a, struct us_audit_line *l)
 	if (cannot_be_asked(h)) {
 		say(a, l, "closed", US_NO, "kexec_file_load loads nothing here");
 		from(a, l,
-		     us_known(h->load_disabled.o) && h->load_disabled.v ? h->load_disabled.o
-									: h->has_kexec_file_load.o);
+		     h->has_kexec_file_load.v == US_NO                    ? h->has_kexec_file_load.o
+		     : us_known(h->load_disabled.o) && h->load_disabled.v ? h->load_disabled.o
+									  : h->limit_panic.o);
 	} else if (none_can_pass(h, enforced)) {
 		say(a, l, "closed", US_NO,
 		    "signatures are enforced, but the kernel was built without the code that "

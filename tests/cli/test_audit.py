@@ -87,6 +87,13 @@ def test_each_fact(audit, host, changes, expected):
     assert {key: v[key] for key in expected} == expected
 
 
+def test_what_closes_is_the_evidence(audit, host):
+    used_up = [put(f"proc/sys/kernel/kexec_load_limit_{which}", "0\n") for which in ("panic", "reboot")]
+    for changes, evidence in ((used_up, "kexec_load_limit_panic"), ([DISABLED], "kexec_load_disabled"), ([off("KEXEC_FILE"), DISABLED], CONFIG)):
+        line = next(line for line in audit(host("vm-la57", *changes))["lines"] if line["id"] == "signatures")
+        assert line["value"] == "closed" and evidence in line["evidence"]
+
+
 def test_what_is_not_known_is_told(audit, host):
     v = values(audit(host("vm-la57", drop("proc/sys/kernel/kexec_load_disabled"))))
     assert v["load-disabled"] == "unknown" and v["kexec-load"] == "unknown" and v["initrd"] == "unsigned"
