@@ -200,7 +200,8 @@ static struct us_err *release_selected(struct us_kquestion *q, bool *released)
 	return NULL;
 }
 
-/* What the base does not hold: what is asked, what it selects, what its own lines speak of. */
+/* What the base does not hold: what is asked, the other members of its choice, what it selects, and
+ * what its own lines speak of. */
 static struct us_err *release(struct us_kquestion *q, bool *released)
 {
 	US_TRY(release_selected(q, released));
@@ -216,6 +217,8 @@ static struct us_err *release(struct us_kquestion *q, bool *released)
 				release_expr(q, released, def->defaults[k].value);
 			release_expr(q, released, def->prompt_cond);
 		}
+		for (size_t i = 0; sym && sym->choice && i < sym->choice->n_members; i++)
+			released[sym->choice->members[i]->index] = true;
 	}
 	return NULL;
 }
