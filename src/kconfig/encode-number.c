@@ -138,16 +138,31 @@ static bool is_plain_text(const struct us_ksym *sym)
 	return !sym->n_defs && !sym->probe;
 }
 
-/* What sym is compared with, in either order. Of two symbols each may be what the other is. */
-static void domains_of_expr(struct us_ksolver *s, const struct us_kx *x)
+/* Of two symbols that are compared each may be what the other is, or what lies beside that. */
+static void exchange(struct us_ksolver *s, struct us_ksym *x, struct us_ksym *y)
+{
+	size_t n_x = s->coded[x->index].number.n, n_y = s->coded[y->index].number.n;
+
+	for (size_t i = 0; x != y && i < n_y; i++)
+		add_with_neighbours(s, x, s->coded[y->index].number.texts[i]);
+	for (size_t i = 0; x != y && i < n_x; i++)
+		add_with_neighbours(s, y, s->coded[x->index].number.texts[i]);
+}
+
+/* What symbols are compared with, in either order: texts, or (pairs) each other. */
+static void domains_of_expr(struct us_ksolver *s, const struct us_kx *x, bool pairs)
 {
 	if (!x || x->op == US_KX_SYM)
 		return;
 	if (x->op <= US_KX_OR) {
-		domains_of_expr(s, x->a);
-		domains_of_expr(s, x->b);
+		domains_of_expr(s, x->a, pairs);
+		domains_of_expr(s, x->b, pairs);
 		return;
 	}
+	if (pairs && has_domain(x->x) && has_domain(x->y) && x->x->type == x->y->type)
+		exchange(s, x->x, x->y);
+	if (pairs)
+		return;
 	if (has_domain(x->x) && is_plain_text(x->y))
 		add_with_neighbours(s, x->x, x->y->name);
 	if (has_domain(x->y) && is_plain_text(x->x))
@@ -160,27 +175,27 @@ static void domain_from(struct us_ksolver *s, struct us_ksym *sym, const struct 
 		us_kenc_domain_add(s, sym, from->x->name);
 }
 
-static void domains_of_def(struct us_ksolver *s, const struct us_kdef *def)
+static void domains_of_def(struct us_ksolver *s, const struct us_kdef *def, bool pairs)
 {
 	for (size_t i = 0; i < def->n_depends; i++)
-		domains_of_expr(s, def->depends[i].x);
+		domains_of_expr(s, def->depends[i].x, pairs);
 	for (size_t i = 0; i < def->n_visible; i++)
-		domains_of_expr(s, def->visible[i].x);
-	domains_of_expr(s, def->prompt_cond);
+		domains_of_expr(s, def->visible[i].x, pairs);
+	domains_of_expr(s, def->prompt_cond, pairs);
 	for (size_t i = 0; i < def->n_defaults; i++) {
-		domains_of_expr(s, def->defaults[i].cond);
-		domains_of_expr(s, def->defaults[i].value);
+		domains_of_expr(s, def->defaults[i].cond, pairs);
+		domains_of_expr(s, def->defaults[i].value, pairs);
 		domain_from(s, def->sym, def->defaults[i].value);
 	}
 	for (size_t i = 0; i < def->n_ranges; i++) {
-		domains_of_expr(s, def->ranges[i].cond);
+		domains_of_expr(s, def->ranges[i].cond, pairs);
 		domain_from(s, def->sym, def->ranges[i].low);
 		domain_from(s, def->sym, def->ranges[i].high);
 	}
 	for (size_t i = 0; i < def->n_selects; i++)
-		domains_of_expr(s, def->selects[i].cond);
+		domains_of_expr(s, def->selects[i].cond, pairs);
 	for (size_t i = 0; i < def->n_implies; i++)
-		domains_of_expr(s, def->implies[i].cond);
+		domains_of_expr(s, def->implies[i].cond, pairs);
 }
 
 /* Takes over what the symbol in from may be; true if that was news. */
@@ -219,19 +234,11 @@ static const char *zero_text(const struct us_ksolver *s, const struct us_ksym *s
 	return sym->type == US_K_HEX ? "0x0" : "0";
 }
 
-void us_kenc_domains(struct us_ksolver *s)
+static void join_all(struct us_ksolver *s)
 {
 	struct us_ktree *tree = s->tree;
 	bool news = true;
 
-	for (size_t i = 0; i < tree->n_symbols; i++) {
-		struct us_ksym *sym = tree->symbols[i];
-
-		for (size_t k = 0; k < sym->n_defs; k++)
-			domains_of_def(s, sym->defs[k]);
-		if (has_domain(sym))
-			us_kenc_domain_add(s, sym, zero_text(s, sym));
-	}
 	for (int round = 0; news && round < 16; round++) {
 		news = false;
 		for (size_t i = 0; i < tree->n_symbols; i++) {
@@ -239,6 +246,23 @@ void us_kenc_domains(struct us_ksolver *s)
 			     has_domain(tree->symbols[i]) && k < tree->symbols[i]->n_defs; k++)
 				news |= join_domains(s, tree->symbols[i]->defs[k]);
 		}
+	}
+}
+
+void us_kenc_domains(struct us_ksolver *s)
+{
+	struct us_ktree *tree = s->tree;
+
+	for (int pairs = 0; pairs < 2; pairs++) {
+		for (size_t i = 0; i < tree->n_symbols; i++) {
+			struct us_ksym *sym = tree->symbols[i];
+
+			for (size_t k = 0; k < sym->n_defs; k++)
+				domains_of_def(s, sym->defs[k], pairs);
+			if (has_domain(sym))
+				us_kenc_domain_add(s, sym, zero_text(s, sym));
+		}
+		join_all(s);
 	}
 }
 
