@@ -9,9 +9,10 @@
 #include "dump/dump-int.h"
 
 #define FIRST_LOOK (2 * US_AUTO_CHOICES) /* chunks: two of each choice */
-#define FIRST_HOLD 64                    /* chunks until the others are tried again */
+#define FIRST_HOLD 32                    /* chunks until the others are tried again */
 #define LAST_HOLD  1024
 #define WAITS      0.25 /* more of the time in writing than this: the sink is the limit */
+#define LASTS      0.85 /* of what chunks said before, at each one */
 #define SURELY     0.95 /* of the time that lzo takes: so clocks do not decide */
 
 const struct us_auto_choice us_auto_choices[US_AUTO_CHOICES] = {
@@ -43,7 +44,7 @@ unsigned int us_auto_pick(struct us_auto *pace)
 	choice = pace->best;
 	if (n < FIRST_LOOK) {
 		choice = (unsigned int)(US_AUTO_CHOICES - 1 - n % US_AUTO_CHOICES);
-	} else if (pace->best && n >= pace->hold_until) {
+	} else if ((pace->best || pace->sink > 0) && n >= pace->hold_until) {
 		choice = (unsigned int)(n - pace->hold_until) % US_AUTO_CHOICES;
 		if (n >= pace->hold_until + US_AUTO_CHOICES - 1) {
 			pace->hold = pace->hold < LAST_HOLD ? pace->hold * 2 : LAST_HOLD;
@@ -97,9 +98,13 @@ void us_auto_note(struct us_auto *pace, unsigned int choice, uint64_t in, uint64
 	was = pace->best;
 	c->ns_per_byte = blend(c->ns_per_byte, (double)pack_ns / (double)in);
 	c->ratio = blend(c->ratio, (double)out / (double)in);
-	if ((double)write_ns > WAITS * (double)round_ns)
-		pace->sink = blend(pace->sink, (double)out * pace->writers / (double)round_ns);
-	else if (choice == 0)
+	/* over several chunks: a small one finds room in a pipe and says nothing */
+	pace->out = pace->out * LASTS + (double)out;
+	pace->waited = pace->waited * LASTS + (double)write_ns;
+	pace->rounds = pace->rounds * LASTS + (double)round_ns;
+	if (pace->waited > WAITS * pace->rounds)
+		pace->sink = pace->out * pace->writers / pace->rounds;
+	else if (choice == 0 && !was)
 		pace->sink = 0; /* it takes all that lzo makes */
 	pace->best = best_of(pace);
 	if (pace->best && !was)

@@ -195,6 +195,7 @@ struct us_auto {
 	pthread_mutex_t lock;
 	unsigned int jobs, writers, best;
 	struct us_auto_taken taken[US_AUTO_CHOICES];
+	double out, waited, rounds; /* of the last chunks: bytes, ns in the sink, ns in all */
 	double sink; /* bytes per ns while the sink was what all waited for; 0 = it never was */
 	uint64_t chunks, hold, hold_until;
 };
