@@ -241,9 +241,32 @@ static void test_auto_follows_the_sink(void **state)
 	assert_true(times_chosen(0.02, 2) > 950);
 }
 
+/* Chunks that shrink to little find room in the pipe at once: that says nothing of the sink. */
+static void test_auto_is_not_misled_by_small_chunks(void **state)
+{
+	struct us_auto pace;
+	unsigned int n = 0;
+
+	(void)state;
+	us_auto_init(&pace, 1, true);
+	for (unsigned int i = 0; i < 1000; i++) {
+		unsigned int choice = us_auto_pick(&pace);
+		uint64_t out = choice == 2 ? 150000 : choice == 1 ? 170000 : 220000;
+
+		n += choice == 2;
+		us_auto_note(&pace, choice, 1 << 20, out, choice ? 1200000 : 900000, out * 10,
+			     out * 10);
+		if (i > 20 && i % 4 == 0)
+			us_auto_note(&pace, choice, 1 << 20, 40000, 400000, 15000, 41000);
+	}
+	us_auto_deinit(&pace);
+	assert_true(n > 900);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_auto_is_not_misled_by_small_chunks),
 		cmocka_unit_test(test_sum_is_xxh64),
 		cmocka_unit_test(test_repeating_words_are_seen),
 		cmocka_unit_test(test_codecs_come_back),
