@@ -43,7 +43,7 @@ struct shared {
 	pthread_mutex_t lock; /* of the next two: whose turn it is in an ordered output */
 	pthread_cond_t turn_came;
 	uint64_t turn;
-	bool failed;
+	bool over;         /* nothing is taken after this */
 	sem_t places;      /* in an ordered output: so many may pack at a time */
 	uint64_t taken_at; /* when its last chunk was written */
 };
@@ -365,24 +365,24 @@ static void settle(struct job *job)
 	}
 }
 
-/* False if another job failed: nobody will come any more whose turn is before ours. */
+/* False if another job failed, stopped or found no room: what is ordered has its end there. */
 static bool await_turn(struct shared *s, uint64_t index)
 {
 	bool ok;
 
 	pthread_mutex_lock(&s->lock);
-	while (s->turn != index && !s->failed)
+	while (s->turn != index && !s->over)
 		pthread_cond_wait(&s->turn_came, &s->lock);
-	ok = !s->failed;
+	ok = !s->over;
 	pthread_mutex_unlock(&s->lock);
 	return ok;
 }
 
-static void end_turn(struct shared *s, bool failed)
+static void end_turn(struct shared *s, bool over)
 {
 	pthread_mutex_lock(&s->lock);
 	s->turn++;
-	s->failed |= failed;
+	s->over |= over;
 	pthread_cond_broadcast(&s->turn_came);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -429,7 +429,7 @@ static bool pack(struct job *job, uint64_t *ret_turn, uint64_t *ret_ns)
 		us_copy_stop(copy, "deadline");
 	pick_codec(job);
 	if (atomic_load(&copy->stopped)) {
-		end_turn(s, true); /* whoever waits for our turn waits in vain */
+		end_turn(s, true);
 		return false;
 	}
 	if (!fill(job, turn * copy->every))
@@ -475,7 +475,7 @@ static bool step(struct job *job)
 	account(job);
 	if (job->err)
 		us_copy_stop(copy, "error");
-	end_turn(s, job->err);
+	end_turn(s, job->err || job->chunk.no_room);
 	return !job->err;
 }
 

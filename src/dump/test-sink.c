@@ -271,6 +271,42 @@ static void test_runs_are_read_back_from_the_far_side(void **state)
 	}
 }
 
+/* Takes three chunks and has no room for the fourth. */
+static struct us_err *take_three(void *data, struct us_chunk *chunk)
+{
+	unsigned int *taken = data;
+
+	chunk->no_room = ++*taken > 3;
+	for (size_t i = 0; i < chunk->n_descs; i++)
+		chunk->descs[i].offset &= ~US_DESC_HERE;
+	return NULL;
+}
+
+/* What others have packed by then would stand at a wrong place. */
+static void test_nothing_in_order_is_taken_behind_the_end(void **state)
+{
+	struct world *w = *state;
+	struct us_runs runs;
+
+	us_runs_init(&runs, 1u << 20);
+	us_runs_add(&runs, 0x100, PAGES, 0);
+	us_runs_end(&runs);
+	for (unsigned int jobs = 1; jobs < 4; jobs++) {
+		unsigned int taken = 0;
+		struct us_copy copy = { .core = w->core,
+					.runs = &runs,
+					.codec = US_PAGE_LZO,
+					.jobs = jobs,
+					.ordered = true,
+					.take = take_three,
+					.data = &taken };
+
+		assert_null(us_copy_run(&copy));
+		assert_int_equal(taken, 4);
+	}
+	us_runs_deinit(&runs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_a_stream_takes_no_kdump_format),
 		cmocka_unit_test(test_a_smaller_dump_is_closed),
 		cmocka_unit_test(test_runs_are_read_back_from_the_far_side),
+		cmocka_unit_test(test_nothing_in_order_is_taken_behind_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
