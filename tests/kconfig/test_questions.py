@@ -109,23 +109,20 @@ def check_refused(k, want, drawn):
 
 def edit_choice(lines, i):
     """Without the choice around its members: what they depend on stays, as an if."""
-    depth, inside = 0, False
-    for k in range(i, len(lines)):
-        word = lines[k].split("#")[0].split()[:1]
-        if word == ["choice"]:
-            depth += 1
-        elif word == ["endchoice"]:
-            depth -= 1
-            if not depth:
-                lines[k] = "\n" if not inside else "endif\n"
-                break
-        elif depth == 1 and k > i and not any(re.match(r"\s*(config|menuconfig|if)\b", line) for line in lines[i + 1:k]):
-            depends = re.match(r"\s*depends on (.*)", lines[k])
-            if depends and not inside:
-                lines[k], inside = f"if {depends[1]}\n", True
-            elif word and word[0] in ("prompt", "default", "bool", "tristate", "optional"):
-                lines[k] = "\n"
-    lines[i] = "\n"
+    depth, end = 1, i
+    while depth:
+        end += 1
+        word = lines[end].split("#")[0].split()[:1]
+        depth += (word == ["choice"]) - (word == ["endchoice"])
+    members = i + 1
+    while not re.match(r"\s*((menu)?config\s+\w+\s*$|if\s+[A-Z!(])", lines[members]):
+        members += 1
+    depends = re.findall(r"^\s*depends on (.*)", "".join(lines[i:members]).replace("\\\n", " "), re.MULTILINE)
+    lines[i:members] = ["\n"] * (members - i)
+    lines[end] = "\n"
+    if depends:
+        lines[i] = "if " + " && ".join(f"({d.split('#')[0]})" for d in depends) + "\n"
+        lines[end] = "endif\n"
 
 
 def edit_line(path, number, text):
