@@ -2,7 +2,7 @@
 /*
  * Packing one page as a zlib stream (RFC 1950, 1951) of one block, faster than libraries do:
  * those begin each stream by clearing tables for a window of 32 KiB, which for a page
- * takes longer than the page. Matches of four bytes and more by a table of 8 KiB, then the shorter
+ * takes longer than the page. Matches of four bytes and more by a table of 16 KiB, then the shorter
  * of own and fixed codes. For pages of at most US_DEFLATE_MAX bytes; larger ones and higher
  * levels are libdeflate's.
  */
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_BITS    12
+#define HASH_BITS    13
 #define MATCH_MIN    4
 #define MATCH_MAX    258
 #define MATCH_GOOD   16  /* long enough not to look for a longer one */
@@ -297,8 +297,8 @@ static inline const uint8_t *look_up(struct us_deflate *d, const uint8_t *in, co
 	return match;
 }
 
-/* A match gives way to a longer one that begins a byte later. The places within a match are not
- * looked up again: matches then keep to few distances, which packs better. */
+/* A match gives way to a longer one that begins a byte later. Of the places within a match only the
+ * last two are noted: matches then keep to few distances, which packs better. */
 static void find_matches(struct us_deflate *d, const uint8_t *in, size_t n)
 {
 	const uint8_t *p = in + 1, *from = in, *end = in + n, *last = end - TAIL;
@@ -312,7 +312,7 @@ static void find_matches(struct us_deflate *d, const uint8_t *in, size_t n)
 		size_t length, more;
 
 		if (load32(match) != load32(p)) {
-			p += 1 + ((size_t)(p - from) >> 6);
+			p += 1 + ((size_t)(p - from) >> 7);
 			continue;
 		}
 		length = match_length(p, match, end);
@@ -327,8 +327,10 @@ static void find_matches(struct us_deflate *d, const uint8_t *in, size_t n)
 		}
 		add_match(d, from, (size_t)(p - from), length, (size_t)(p - match));
 		p = from = p + length;
-		if (p < last)
+		if (p < last) {
+			(void)look_up(d, in, p - 2);
 			(void)look_up(d, in, p - 1);
+		}
 	}
 	d->tail = (size_t)(end - from);
 	for (; from < end; from++)
