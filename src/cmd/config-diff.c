@@ -13,15 +13,11 @@
 
 struct opts {
 	struct us_tree_ask ask;
-	const char *symbols;
 };
 
 static const struct us_option options[] = {
 	US_TREE_ARCHES,
-	{ 0, "symbols", US_OPT_TEXT, "'A B C'",
-	  "Symbols whose combinations are compared, at most 6; else KEXEC, KEXEC_FILE, CRASH_DUMP and "
-	  "CRASH_HOTPLUG, and the roles that they grant",
-	  offsetof(struct opts, symbols) },
+	US_TREE_SYMBOLS(", and the roles that they grant"),
 	US_TREE_BASE("Tell which values of this .config (of OLD) are not kept in NEW, and why"),
 	US_TREE_COMMON,
 	{ 0 },
@@ -119,18 +115,16 @@ static struct us_err *compare(struct pair *p, const char *role, const char *want
 
 static struct us_err *compare_combos(struct pair *p, const struct us_combos *all)
 {
-	struct us_said said[US_SYMBOLS_MAX] = { 0 };
+	struct us_said said[US_SYMBOLS_MAX] = { 0 }, old[US_SYMBOLS_MAX], now[US_SYMBOLS_MAX];
 	const char *both[US_SYMBOLS_MAX];
 	struct us_combos c = { both, 0 };
 
+	US_TRY(us_combos_said(p->old, all, old));
+	US_TRY(us_combos_said(p->now, all, now));
 	for (size_t k = 0; k < all->n; k++) {
-		struct us_said old, now;
-
-		US_TRY(us_symbol_said(p->old, all->symbols[k], &old));
-		US_TRY(us_symbol_said(p->now, all->symbols[k], &now));
-		if (!old.defined || !now.defined)
+		if (!old[k].defined || !now[k].defined)
 			continue;
-		said[c.n].tristate = old.tristate || now.tristate;
+		said[c.n].tristate = old[k].tristate || now[k].tristate;
 		both[c.n++] = all->symbols[k];
 	}
 	for (size_t i = 0; c.n && i < (size_t)1 << c.n; i++) {
@@ -250,10 +244,9 @@ static struct us_err *follow(struct pair *p, const struct us_ksym *sym,
 			     const struct us_kvalues *old, const struct us_kvalues *now,
 			     struct us_config_victim *ret)
 {
-	const char *name = us_ksym_name(sym), *had = us_kvalues_text(old, sym), *want;
+	const char *name = us_ksym_name(sym), *had = us_kvalues_text(old, sym);
 	const struct us_ksym *there = us_ktree_symbol(p->now, name);
 	struct us_said said = { 0 };
-	bool bare;
 
 	US_TRY(us_symbol_said(p->now, name, &said));
 	*ret = (struct us_config_victim){ .had = had };
@@ -266,12 +259,11 @@ static struct us_err *follow(struct pair *p, const struct us_ksym *sym,
 	if (!strcmp(had, ret->gets))
 		return NULL;
 	US_TRY(us_symbol_why(now, there, &p->pool, &ret->why));
-	bare = *had && !strpbrk(had, " \t\n,|");
-	want = us_pool_format(&p->pool, bare ? "%s=%s" : "%s=\"%s\"", name, had);
-	if (!want)
+	ret->want = us_kask_assignment(&p->pool, name, had);
+	if (!ret->want)
 		return us_err_nomem();
 	ret->symbol = name;
-	return ask(p, p->now, want, p->q->base, &ret->ask);
+	return ask(p, p->now, ret->want, p->q->base, &ret->ask);
 }
 
 static struct us_err *find_victims(struct pair *p, const struct us_combos *combos)
@@ -349,7 +341,7 @@ static struct us_err *compare_all(struct pair *p, const struct us_combos *combos
 	p->changes = us_pool_array(&p->pool, CHANGES_MAX, sizeof(*p->changes));
 	if (!p->changes)
 		return us_err_nomem();
-	if (!p->o->symbols)
+	if (!p->o->ask.symbols)
 		US_TRY(compare_roles(p));
 	US_TRY(compare_combos(p, combos));
 	p->diff.changes = p->changes;
@@ -363,13 +355,14 @@ static struct us_err *one_arch(struct run *r, const char *arch, bool alone)
 	__attribute__((cleanup(pair_deinit))) struct pair p = { .o = r->o, .q = &r->q };
 	struct us_config_diff *d = &p.diff;
 	struct us_err *err = NULL;
+	bool lost = false;
 
 	d->arch = arch;
 	if (has(r->arches[0], arch) != has(r->arches[1], arch))
 		d->only = has(r->arches[0], arch) ? "OLD" : "NEW";
 	else
 		err = compare_all(&p, &r->combos, r->sources);
-	if (err && (alone || err->code == US_ERR_NOMEM))
+	if (err && (alone || err->code == US_ERR_NOMEM || err->code == US_ERR_USAGE))
 		return err;
 	if (err) {
 		*d = (struct us_config_diff){ .arch = arch };
@@ -378,9 +371,9 @@ static struct us_err *one_arch(struct run *r, const char *arch, bool alone)
 		r->status = US_EXIT_UNKNOWN;
 	}
 	for (size_t i = 0; i < d->n_changes; i++)
-		if (d->changes[i].lost && r->status == US_EXIT_OK)
-			r->status = US_EXIT_BLOCKED;
-	if (d->n_victims && r->status == US_EXIT_OK)
+		lost |= d->changes[i].lost;
+	lost |= d->n_victims || (d->only && has(r->arches[0], arch));
+	if (lost && r->status == US_EXIT_OK)
 		r->status = US_EXIT_BLOCKED;
 	us_progress_line_end(&r->line);
 	if (r->list)
@@ -392,26 +385,12 @@ static struct us_err *one_arch(struct run *r, const char *arch, bool alone)
 	return NULL;
 }
 
-static struct us_err *find_arches(struct run *r, char **paths, const char *const **ret)
+/* The architectures of either tree. */
+static struct us_err *all_arches(struct run *r, const char *const **ret)
 {
-	const struct us_tree_ask *a = &r->o->ask;
 	const char **all;
 	size_t n = 0;
 
-	for (int i = 0; i < 2; i++) {
-		US_TRY(us_ksource_open(paths[i], &r->line.p, &r->sources[i]));
-		US_TRY(us_ksource_arches(r->sources[i], &r->q.pool, &r->arches[i]));
-	}
-	if (a->arch && strcmp(a->arch, "all"))
-		return us_words_split(a->arch, "--arch", 64, &r->q.pool, ret, NULL);
-	if (r->q.options.arch) { /* of --base */
-		all = us_pool_array(&r->q.pool, 2, sizeof(*all));
-		if (!all)
-			return us_err_nomem();
-		all[0] = r->q.options.arch;
-		*ret = all;
-		return NULL;
-	}
 	for (int i = 0; i < 2; i++)
 		for (const char *const *arch = r->arches[i]; *arch; arch++)
 			n++;
@@ -427,14 +406,46 @@ static struct us_err *find_arches(struct run *r, char **paths, const char *const
 	return NULL;
 }
 
+static struct us_err *check_arches(const char *const *arches, const char *const *all)
+{
+	_us_text_deinit_ struct us_text known = { 0 };
+
+	while (*arches && has(all, *arches))
+		arches++;
+	if (!*arches)
+		return NULL;
+	for (; *all; all++)
+		us_text_add(&known, " %s", *all);
+	return us_err_new(US_ERR_USAGE, "neither tree has an architecture '%s'; they have:%s",
+			  *arches, known.s ? known.s : " none");
+}
+
+/* Those of --arch, else that of --base, else all. */
+static struct us_err *find_arches(struct run *r, char **paths, const char *const **ret)
+{
+	const char *named = r->o->ask.arch, *const *all = NULL;
+
+	for (int i = 0; i < 2; i++) {
+		US_TRY(us_ksource_open(paths[i], &r->line.p, &r->sources[i]));
+		US_TRY(us_ksource_arches(r->sources[i], &r->q.pool, &r->arches[i]));
+	}
+	US_TRY(all_arches(r, &all));
+	if (!named)
+		named = r->q.options.arch;
+	if (!named || !strcmp(named, "all")) {
+		*ret = all;
+		return NULL;
+	}
+	US_TRY(us_words_split(named, "--arch", 64, &r->q.pool, ret, NULL));
+	return check_arches(*ret, all);
+}
+
 static struct us_err *compare_arches(struct run *r, char **paths)
 {
-	const char *symbols = r->o->symbols ? r->o->symbols : us_symbols_usual;
 	const char *const *arches = NULL;
 
 	US_TRY(us_question_read(&r->o->ask, !r->o->ask.base, &r->q));
-	US_TRY(us_words_split(symbols, "--symbols", US_SYMBOLS_MAX, &r->q.pool, &r->combos.symbols,
-			      &r->combos.n));
+	US_TRY(us_combos_read(&r->o->ask, &r->q.pool, &r->combos));
 	US_TRY(find_arches(r, paths, &arches));
 	for (size_t i = 0; arches[i]; i++) {
 		const char *what = us_pool_format(&r->q.pool, "comparing %s", arches[i]);

@@ -13,7 +13,7 @@ extern const struct us_cmd us_config_roles, us_config_why, us_config_table, us_c
 /* What they take alike; words as they were given. */
 struct us_tree_ask {
 	bool json;
-	const char *arch, *toolchain, *base;
+	const char *arch, *toolchain, *base, *symbols;
 	struct us_opt_list drop, pin;
 };
 /* An option of a command whose options are a struct opts with a us_tree_ask named ask. */
@@ -30,6 +30,12 @@ struct us_tree_ask {
 	US_TREE_OPTION("arch", US_OPT_TEXT, "ARCH,...",                                            \
 		       "Architectures, as make's ARCH; all (that is \"all\") if not said", arch)
 #define US_TREE_BASE(help) US_TREE_OPTION("base", US_OPT_FILE, "CONFIG", help, base)
+/* more: what else is looked at without it. */
+#define US_TREE_SYMBOLS(more)                                                                      \
+	US_TREE_OPTION("symbols", US_OPT_TEXT, "'A B C'",                                          \
+		       "Symbols (bool or tristate) whose combinations are looked at, at most 6; "  \
+		       "else KEXEC, KEXEC_FILE, CRASH_DUMP and CRASH_HOTPLUG" more,                \
+		       symbols)
 #define US_TREE_COMMON                                                                             \
 	US_TREE_OPTION("toolchain", US_OPT_TEXT, "PREFIX",                                         \
 		       "Run the tree's compiler tests with this toolchain, as make's "             \
@@ -61,6 +67,7 @@ struct us_err *us_words_split(const char *words, const char *what, size_t max, s
 /* What is said of a symbol in a tree. */
 struct us_said {
 	bool defined, tristate, prompt;
+	const char *value_type; /* "int", "hex", "string"; NULL: it is y, m or n */
 };
 struct us_err *us_symbol_said(const struct us_ktree *tree, const char *name, struct us_said *ret)
 	us_must_check;
@@ -71,11 +78,16 @@ struct us_err *us_symbol_why(const struct us_kvalues *values, const struct us_ks
 
 /* Symbols that a table is about, and its cells. */
 #define US_SYMBOLS_MAX 6
-extern const char us_symbols_usual[];
 struct us_combos {
 	const char *const *symbols;
 	size_t n;
 };
+/* Of --symbols, or the usual ones. */
+struct us_err *us_combos_read(const struct us_tree_ask *asked, struct us_pool *pool,
+			      struct us_combos *ret) us_must_check;
+/* ret of US_SYMBOLS_MAX. US_ERR_USAGE: one is a number or text, which no column can have. */
+struct us_err *us_combos_said(const struct us_ktree *tree, const struct us_combos *c,
+			      struct us_said *ret) us_must_check;
 /* "KEXEC=n KEXEC_FILE=y": combination i, NULL without memory. Of symbols that are tristate in said
  * (may be NULL), "y|m". */
 const char *us_combo_want(const struct us_combos *c, const struct us_said *said, size_t i,

@@ -6,15 +6,11 @@
 
 struct opts {
 	struct us_tree_ask ask;
-	const char *symbols;
 };
 
 static const struct us_option options[] = {
 	US_TREE_ARCHES,
-	{ 0, "symbols", US_OPT_TEXT, "'A B C'",
-	  "Symbols whose combinations are asked for, at most 6; else KEXEC, KEXEC_FILE, CRASH_DUMP "
-	  "and CRASH_HOTPLUG",
-	  offsetof(struct opts, symbols) },
+	US_TREE_SYMBOLS(""),
 	US_TREE_COMMON,
 	{ 0 },
 };
@@ -100,11 +96,8 @@ static struct us_err *one_tree(struct run *r, const char *path)
 
 static struct us_err *all_trees(struct run *r, int argc, char **argv)
 {
-	const char *symbols = r->o->symbols ? r->o->symbols : us_symbols_usual;
-
 	US_TRY(us_question_read(&r->o->ask, true, &r->q));
-	US_TRY(us_words_split(symbols, "--symbols", US_SYMBOLS_MAX, &r->q.pool, &r->combos.symbols,
-			      &r->combos.n));
+	US_TRY(us_combos_read(&r->o->ask, &r->q.pool, &r->combos));
 	for (int i = 0; i < argc; i++)
 		US_TRY(one_tree(r, argv[i]));
 	if (!r->list)

@@ -6,6 +6,7 @@
  */
 #include "cmd/config-int.h"
 
+#include "base/cleanup.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -145,6 +146,7 @@ struct us_err *us_question_arches(const struct us_tree_ask *asked, struct us_kso
 
 struct us_err *us_symbol_said(const struct us_ktree *tree, const char *name, struct us_said *ret)
 {
+	static const char *const value_types[] = { "int", "hex", "string" };
 	const struct us_ksym *sym = us_ktree_symbol(tree, name);
 	_us_pool_deinit_ struct us_pool pool = { 0 };
 	const struct us_kline *lines = NULL;
@@ -157,8 +159,12 @@ struct us_err *us_symbol_said(const struct us_ktree *tree, const char *name, str
 	for (size_t i = 0; i < n; i++) {
 		ret->defined |= lines[i].kind == US_KLINE_CONFIG;
 		ret->prompt |= lines[i].kind == US_KLINE_PROMPT;
-		ret->tristate |=
-			lines[i].kind == US_KLINE_TYPE && strstr(lines[i].text, "tristate") != NULL;
+		if (lines[i].kind != US_KLINE_TYPE)
+			continue;
+		ret->tristate |= !strcmp(lines[i].text, "tristate");
+		for (size_t k = 0; k < us_array_size(value_types); k++)
+			if (!strcmp(lines[i].text, value_types[k]))
+				ret->value_type = value_types[k];
 	}
 	return NULL;
 }
@@ -175,7 +181,28 @@ struct us_err *us_symbol_why(const struct us_kvalues *values, const struct us_ks
 	return *ret ? NULL : us_err_nomem();
 }
 
-const char us_symbols_usual[] = "KEXEC KEXEC_FILE CRASH_DUMP CRASH_HOTPLUG";
+struct us_err *us_combos_read(const struct us_tree_ask *asked, struct us_pool *pool,
+			      struct us_combos *ret)
+{
+	static const char usual[] = "KEXEC KEXEC_FILE CRASH_DUMP CRASH_HOTPLUG";
+
+	return us_words_split(asked->symbols ? asked->symbols : usual, "--symbols", US_SYMBOLS_MAX,
+			      pool, &ret->symbols, &ret->n);
+}
+
+struct us_err *us_combos_said(const struct us_ktree *tree, const struct us_combos *c,
+			      struct us_said *ret)
+{
+	for (size_t k = 0; k < c->n; k++) {
+		US_TRY(us_symbol_said(tree, c->symbols[k], &ret[k]));
+		if (ret[k].value_type)
+			return us_err_new(US_ERR_USAGE,
+					  "--symbols %s: it is of type %s, and combinations are of "
+					  "bool and tristate symbols (config why asks %s=VALUE)",
+					  c->symbols[k], ret[k].value_type, c->symbols[k]);
+	}
+	return NULL;
+}
 
 static bool wanted(const struct us_combos *c, size_t i, size_t k)
 {
@@ -214,10 +241,9 @@ struct us_err *us_combos_ask(struct us_ktree *tree, const struct us_combos *c, s
 
 	if (!cells)
 		return us_err_nomem();
-	for (size_t k = 0; k < c->n; k++) {
-		US_TRY(us_symbol_said(tree, c->symbols[k], &said[k]));
+	US_TRY(us_combos_said(tree, c, said));
+	for (size_t k = 0; k < c->n; k++)
 		defines |= said[k].defined;
-	}
 	for (size_t i = 0; i < n; i++) {
 		const char *want = us_combo_want(c, said, i, pool);
 

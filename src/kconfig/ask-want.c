@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is asked: assignments "A=y B=n|m NR_CPUS=64 NAME="a text"", separated by blanks or commas,
- * with or without CONFIG_ before the name. An error names the column, from 1.
+ * with or without CONFIG_ before the name; within quotes, a backslash makes the next character
+ * plain, as in a .config. An error names the column, from 1.
  */
 #include "kconfig/ask-int.h"
 
@@ -40,27 +41,40 @@ static struct us_err *scan_name(struct us_kquestion *q, struct scan *scan, const
 	return NULL;
 }
 
-static struct us_err *scan_value(struct us_kquestion *q, struct scan *scan, const char **ret)
-{
-	const char *start = scan->at, *end;
-	char *value;
+/* What ends a value that stands without quotes. */
+static const char bare_ends[] = " \t\n,|\"";
 
-	if (*start == '"') {
-		end = strchr(++start, '"');
-		if (!end)
-			return bad(scan, "a text without its closing quote");
-		scan->at = end + 1;
-	} else {
-		end = start + strcspn(start, " \t\n,|\"");
-		if (end == start)
-			return bad(scan, "expected a value: y, m, n, a number or a quoted text");
-		scan->at = end;
-	}
-	value = us_pool_strndup(q->pool, start, (size_t)(end - start));
+static struct us_err *scan_text(struct us_kquestion *q, struct scan *scan, const char **ret)
+{
+	char *value = us_pool_strdup(q->pool, scan->at + 1), *out = value;
+	const char *s = scan->at + 1;
+
 	if (!value)
 		return us_err_nomem();
+	for (; *s && *s != '"'; s++) {
+		if (*s == '\\' && s[1])
+			s++;
+		*out++ = *s;
+	}
+	if (!*s)
+		return bad(scan, "a text without its closing quote");
+	*out = '\0';
+	scan->at = s + 1;
 	*ret = value;
 	return NULL;
+}
+
+static struct us_err *scan_value(struct us_kquestion *q, struct scan *scan, const char **ret)
+{
+	size_t n = strcspn(scan->at, bare_ends);
+
+	if (*scan->at == '"')
+		return scan_text(q, scan, ret);
+	if (!n)
+		return bad(scan, "expected a value: y, m, n, a number or a quoted text");
+	*ret = us_pool_strndup(q->pool, scan->at, n);
+	scan->at += n;
+	return *ret ? NULL : us_err_nomem();
 }
 
 enum { VALUES_MAX = 16 };
@@ -133,6 +147,20 @@ struct us_err *us_kask_want(struct us_kquestion *q, const char *text, enum us_kg
 		if (*scan.at && !strchr(" \t\n,", *scan.at))
 			return bad(&scan, "expected a blank before the next assignment");
 	}
+}
+
+const char *us_kask_assignment(struct us_pool *pool, const char *symbol, const char *value)
+{
+	char *text, *out;
+
+	if (*value && !strpbrk(value, bare_ends))
+		return us_pool_format(pool, "%s=%s", symbol, value);
+	text = us_pool_array(pool, strlen(value) + 1, 2);
+	for (out = text; out && *value; *out++ = *value++) {
+		if (*value == '"' || *value == '\\')
+			*out++ = '\\';
+	}
+	return text ? us_pool_format(pool, "%s=\"%s\"", symbol, text) : NULL;
 }
 
 bool us_kgoal_met(const struct us_kgoal *goal, const char *text)

@@ -170,6 +170,8 @@ struct us_kanswer {
 	const char *const *unknown; /* names in want that the tree does not define (they are n) */
 	size_t cone;                /* symbols that were looked at */
 };
+/* "SYMBOL=value" as want takes it, in quotes where it has to be. NULL without memory. */
+const char *us_kask_assignment(struct us_pool *pool, const char *symbol, const char *value);
 /* US_ERR_USAGE: want or a pin is no list of assignments, with the column. */
 struct us_err *us_ktree_ask(struct us_ktree *tree, const struct us_kask *ask, struct us_kanswer **ret)
 	us_must_check;

@@ -70,11 +70,20 @@ static void put_symbols(struct us_out *out, const struct us_config_diff *d)
 		us_out_item(out, "symbols that are new: %s", came.s);
 }
 
+/* A word as a shell takes it. */
+static void add_quoted(struct us_text *text, const char *word)
+{
+	us_text_add(text, "'");
+	for (; *word; word++)
+		us_text_add(text, *word == '\'' ? "'\\''" : "%c", *word);
+	us_text_add(text, "'");
+}
+
 static void put_victims(struct us_out *out, const struct us_config_diff *d)
 {
 	for (size_t i = 0; i < d->n_victims; i++) {
 		const struct us_config_victim *v = &d->victims[i];
-		const char *quote = !*v->had || strpbrk(v->had, " \t\n,|") ? "\"" : "";
+		_us_text_deinit_ struct us_text command = { 0 };
 
 		fprintf(out->f, "  %snot kept%s  ", us_out_colour(out, US_RED),
 			us_out_colour(out, US_PLAIN));
@@ -88,11 +97,12 @@ static void put_victims(struct us_out *out, const struct us_config_diff *d)
 			us_report_cores(out, v->ask, 6);
 			continue;
 		}
+		add_quoted(&command, v->want);
+		us_text_add(&command, " --base ");
+		add_quoted(&command, d->base);
 		fputs("      ", out->f);
-		us_out_para(out, 6, 6,
-			    "%s\nIt can be kept: config why NEW '%s=%s%s%s' --base %s has the "
-			    "fragment.",
-			    v->why, v->symbol, quote, v->had, quote, d->base);
+		us_out_para(out, 6, 6, "%s\nIt can be kept: config why NEW %s has the fragment.",
+			    v->why, command.failed ? "" : command.s);
 	}
 	if (d->base && !d->n_victims)
 		us_out_item(out, "%s: all values that matter here are kept.", d->base);
@@ -109,7 +119,8 @@ void us_report_diff(struct us_out *out, const struct us_config_diff *d)
 	if (d->problem)
 		us_out_item(out, "could not be compared: %s", d->problem);
 	else if (d->only)
-		us_out_item(out, "only %s has this architecture", d->only);
+		us_out_item(out, "only %s has this architecture%s", d->only,
+			    strcmp(d->only, "OLD") ? "" : ": all that it allowed there is lost");
 	else if (quiet)
 		us_out_item(out, "nothing lost, nothing gained");
 	put_victims(out, d);

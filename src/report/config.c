@@ -39,9 +39,6 @@ static void comment(struct us_out *out, const char *fmt, ...)
 	va_start(ap, fmt);
 	us_text_vadd(&text, fmt, ap);
 	va_end(ap);
-	for (char *c = text.s; c && *c; c++) /* of a tree, too: nothing that a terminal acts on */
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
 	for (const char *s = text.failed ? "" : text.s; *s; s += strspn(s, " ")) {
 		size_t n = strlen(s), room = (size_t)out->width - 2;
 
@@ -50,9 +47,24 @@ static void comment(struct us_out *out, const char *fmt, ...)
 				n--;
 		if (!n)
 			n = strcspn(s, " ");
-		fprintf(out->f, "# %.*s\n", (int)n, s);
+		fputs("# ", out->f);
+		us_out_safe(out->f, s, n);
+		fputc('\n', out->f);
 		s += n;
 	}
+}
+
+/* A line for a .config as it is; a value that a terminal would act on is told, but not set. */
+static void put_line(struct us_out *out, const char *line)
+{
+	bool plain = true;
+
+	for (const char *c = line; *c; c++)
+		plain &= ((unsigned char)*c >= ' ' && *c != 0x7f) || *c == '\t';
+	if (plain)
+		fprintf(out->f, "%s\n", line);
+	else
+		comment(out, "Left out for its control characters: %s", line);
 }
 
 static void put_fragment(struct us_out *out, const struct us_asked *a, const struct us_kanswer *k)
@@ -69,13 +81,13 @@ static void put_fragment(struct us_out *out, const struct us_asked *a, const str
 		comment(out, "  %s", *s);
 	if (a->drawn) {
 		for (const char *const *s = a->drawn; *s; s++)
-			fprintf(out->f, "%s\n", *s);
+			put_line(out, *s);
 		return;
 	}
 	if (!k->fragment || !*k->fragment)
 		comment(out, "Every configuration has it without a word.");
 	for (const char *const *s = k->fragment; s && *s; s++)
-		fprintf(out->f, "%s\n", *s);
+		put_line(out, *s);
 }
 
 /* What no line of the tree says: what was asked, pinned, or set by the configuration. */
@@ -204,12 +216,20 @@ void us_report_shown(struct us_out *out, const struct us_shown *s)
 
 /* ---- table ---- */
 
+/* A name in a column of its own, that of an architecture's folder or of a word given. */
+static void put_name(struct us_out *out, const char *name, int width)
+{
+	us_out_safe(out->f, name, strlen(name));
+	fprintf(out->f, "%*s", width - (int)strlen(name), "");
+}
+
 /* One line per symbol: what each column has of it. */
 static void put_heads(struct us_out *out, const struct us_config_table *t, int left)
 {
 	for (size_t k = 0; k < t->n_symbols; k++) {
-		fprintf(out->f, "  %s%-*s%s", us_out_colour(out, US_DIM), left, t->symbols[k],
-			us_out_colour(out, US_PLAIN));
+		fprintf(out->f, "  %s", us_out_colour(out, US_DIM));
+		put_name(out, t->symbols[k], left);
+		fputs(us_out_colour(out, US_PLAIN), out->f);
 		for (size_t i = 0; i < (size_t)1 << t->n_symbols; i++)
 			fprintf(out->f, " %c", i >> (t->n_symbols - 1 - k) & 1 ? 'y' : 'n');
 		fputc('\n', out->f);
@@ -230,7 +250,8 @@ static void put_rows(struct us_out *out, const struct us_config_table *t, int le
 
 		if (!r->cells || !r->defines)
 			continue;
-		fprintf(out->f, "  %-*s", left, r->arch);
+		fputs("  ", out->f);
+		put_name(out, r->arch, left);
 		for (const char *c = r->cells; *c; c++)
 			put_cell(out, *c);
 		fputc('\n', out->f);

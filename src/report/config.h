@@ -70,8 +70,9 @@ struct us_config_change {
 /* A value of a configuration that NEW does not keep. */
 struct us_config_victim {
 	const char *symbol;
-	const char *had, *gets;       /* gets NULL: NEW does not define it */
-	const char *why;              /* in words, or NULL */
+	const char *had, *gets; /* gets NULL: NEW does not define it */
+	const char *want;       /* "SYMBOL=VALUE", as config why takes it; NULL where gets is */
+	const char *why;        /* in words, or NULL */
 	const struct us_kanswer *ask; /* whether it could be kept; NULL where gets is NULL */
 };
 struct us_config_rename {

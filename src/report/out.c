@@ -60,8 +60,7 @@ static int columns(const char *s, size_t n)
 	return c;
 }
 
-/* Words come from files as well: nothing that a terminal would act on is passed through. */
-static void put_word(FILE *f, const char *s, size_t n)
+void us_out_safe(FILE *f, const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)s[i];
@@ -101,7 +100,7 @@ static void wrap(struct us_out *out, int at, int indent, const char *s)
 			fputc(' ', out->f);
 			at++;
 		}
-		put_word(out->f, s, n);
+		us_out_safe(out->f, s, n);
 		at += w;
 		first = false;
 		s += n;

@@ -9,6 +9,8 @@ enum us_colour { US_PLAIN, US_BOLD, US_DIM, US_RED, US_GREEN, US_YELLOW, US_BLUE
 
 /* The escape sequence, "" where colour is off. */
 const char *us_out_colour(const struct us_out *out, enum us_colour colour);
+/* Words come from files as well: nothing that a terminal would act on is passed through. */
+void us_out_safe(FILE *f, const char *s, size_t n);
 /* The bytes of one UTF-8 character at p, 0 if it is none that a terminal should see. */
 size_t us_utf8_bytes(const uint8_t *p, size_t n);
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """config why, table, diff and show on two small source trees, made here: text, JSON, exit statuses, words that make no sense."""
 import json
+import re
+import shlex
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -94,6 +97,18 @@ def test_what_can_be_is_a_fragment_to_use(understudy, new):
     assert sorted(answer["fragment"]) == ["CONFIG_JUMP=y", "CONFIG_PACK=y", "CONFIG_SAVE=y"]
 
 
+def test_nothing_of_a_tree_acts_on_a_terminal(understudy, new):
+    with open(new / "kernel/Kconfig.jump", "a", encoding="ascii") as f:
+        f.write('config BELL\n\tstring "Bell" if JUMP\n\tdefault "\033[2J"\nconfig RINGS\n\tbool "Rings"\n\tdepends on BELL="\033]0;x\a"\n')
+    shutil.copytree(new / "arch/toy", new / "arch/\033[31mred")
+    words = new, "--arch", "x86_64"
+    for asked in (("why", *words, "RINGS=y"), ("why", *words, "RINGS=y JUMP=n"), ("show", "BELL", *words), ("table", new, "--symbols", "TOY")):
+        r = understudy("config", *asked)
+        assert r.status in (0, 1) and not re.search(r"[\0-\x08\x0b-\x1f\x7f]", r.out), (asked, r.out)
+    r = understudy("config", "why", *words, "RINGS=y")
+    assert '# Left out for its control characters: CONFIG_BELL="\\x1b]0;x\\x07"' in r.text and "CONFIG_RINGS=y" in r.out.splitlines()
+
+
 def test_a_line_can_be_dropped(understudy, new):
     answer = told(understudy("config", "why", "--json", new, "--arch", "x86_64", "SAVE=y JUMP=n", "--drop", DEPENDS), "why")
     assert answer["reachable"] and answer["dropped"] == [{"file": "kernel/Kconfig.jump", "line": 11}]
@@ -164,6 +179,11 @@ def test_an_architecture_that_is_gone(understudy, old, new):
     (new / "arch/toy/Kconfig").unlink()
     document = told(understudy("config", "diff", "--json", old, new, "--symbols", "JUMP"), "diff")
     assert {a["arch"]: a["only"] for a in document["arches"]} == {"arm": None, "toy": "OLD", "x86": None, "x86_64": None}
+    assert document["exit"] == 1
+    r = understudy("config", "diff", old, new, "--symbols", "JUMP", "--arch", "toy")
+    assert r.status == 1 and "all that it allowed there is lost" in r.text
+    r = understudy("config", "diff", new, old, "--symbols", "JUMP", "--arch", "toy")
+    assert r.status == 0 and "only NEW has this architecture" in r.text
 
 
 def test_a_configuration_that_does_not_live_on(understudy, old, new, tmp_path):
@@ -176,6 +196,30 @@ def test_a_configuration_that_does_not_live_on(understudy, old, new, tmp_path):
     assert DEPENDS in {f"{line['file']}:{line['line']}" for line in arch["victims"][0]["cores"][0]}
     r = understudy("config", "diff", old, new, "--base", base, "--symbols", "SAVE PACK")
     assert r.status == 1 and "not kept SAVE=y becomes n" in r.text
+
+
+def test_a_text_with_quotes_does_not_live_on(understudy, tmp_path):
+    text = 'config KEXEC_NOTE\n\tstring "Note"\n\tdefault ""\n'
+    old, new = (make(tmp_path / name, OLD + t, "6.1") for name, t in (("old", text), ("new", text + "\tdepends on JUMP\n")))
+    base = tmp_path / "a base"
+    base.write_text('# CONFIG_JUMP is not set\nCONFIG_KEXEC_NOTE="it\'s \\"so\\" \\\\ here"\n')
+    r = understudy("config", "diff", "--json", old, new, "--arch", "x86_64", "--base", base, "--symbols", "JUMP")
+    [victim] = told(r, "diff")["arches"][0]["victims"]
+    assert victim["had"] == 'it\'s "so" \\ here' and victim["gets"] == "" and victim["could_be_kept"]
+    r = understudy("config", "diff", old, new, "--arch", "x86_64", "--base", base, "--symbols", "JUMP")
+    [command] = re.findall(r"config why NEW (.*) has the fragment", r.text)
+    word, option, path = shlex.split(command)
+    assert (option, path) == ("--base", str(base))
+    r = understudy("config", "why", new, word, option, path, "--arch", "x86_64")
+    assert r.status == 0 and 'CONFIG_KEXEC_NOTE="it\'s \\"so\\" \\\\ here"' in r.out.splitlines(), r.text
+
+
+@pytest.mark.parametrize("word", ("table", "diff"))
+def test_a_number_makes_no_columns(understudy, old, word):
+    with open(old / "kernel/Kconfig.jump", "a", encoding="ascii") as f:
+        f.write('config JUMPS\n\tint "Jumps"\n')
+    r = understudy("config", word, *[old] * (1 + (word == "diff")), "--symbols", "JUMP JUMPS")
+    assert r.status == 2 and not r.out and "--symbols JUMPS: it is of type int" in r.err
 
 
 def test_all_that_is_said_of_a_symbol(understudy, new, tmp_path):
@@ -212,7 +256,7 @@ def test_what_is_not_understood_is_named_with_its_line(understudy, new):
     [], ["why"], ["why", "TREE"], ["fly"], ["why", "TREE", "SAVE"], ["why", "TREE", "SAVE=y", "--drop", "kernel"], ["why", "TREE", "SAVE=y", "--all", "0"],
     ["why", "TREE", "SAVE=y", "--randconfig", "3"], ["why", "TREE", "SAVE=y", "--seed", "3"], ["why", "TREE", "SAVE=y", "--arch", "vax"],
     ["why", "TREE", "SAVE=y", "--drop", "kernel/Kconfig.jump:99"], ["table"], ["table", "TREE", "--symbols", "A B C D E F G"],
-    ["table", "TREE", "--symbols", " "], ["diff", "TREE"], ["show", "SAVE"]), ids=" ".join)
+    ["table", "TREE", "--symbols", " "], ["diff", "TREE"], ["diff", "TREE", "TREE", "--arch", "x86_64,vax"], ["show", "SAVE"]), ids=" ".join)
 def test_words_that_make_no_sense_are_usage(understudy, new, words):
     words = [new if w == "TREE" else w for w in words]
     arch = ["--arch", "arm"] if words[:1] == ["why"] and "--arch" not in words else []
