@@ -54,8 +54,7 @@ static void comment(struct us_out *out, const char *fmt, ...)
 	}
 }
 
-/* A line for a .config as it is; a value that a terminal would act on is told, but not set. */
-static void put_line(struct us_out *out, const char *line)
+void us_report_line(struct us_out *out, const char *line)
 {
 	bool plain = true;
 
@@ -81,13 +80,13 @@ static void put_fragment(struct us_out *out, const struct us_asked *a, const str
 		comment(out, "  %s", *s);
 	if (a->drawn) {
 		for (const char *const *s = a->drawn; *s; s++)
-			put_line(out, *s);
+			us_report_line(out, *s);
 		return;
 	}
 	if (!k->fragment || !*k->fragment)
 		comment(out, "Every configuration has it without a word.");
 	for (const char *const *s = k->fragment; s && *s; s++)
-		put_line(out, *s);
+		us_report_line(out, *s);
 }
 
 /* What no line of the tree says: what was asked, pinned, or set by the configuration. */

@@ -58,6 +58,8 @@ uint64_t us_core_memory(const struct us_vmcore *core);
 void us_out_title(struct us_out *out, const char *fmt, ...) us_printf(2, 3);
 /* A paragraph that is set in by two, its further lines by four. */
 void us_out_item(struct us_out *out, const char *fmt, ...) us_printf(2, 3);
+/* A line for a .config as it is; a value that a terminal would act on is told, but not set. */
+void us_report_line(struct us_out *out, const char *line);
 /* The lines that forbid something, each with what it says. */
 void us_report_cores(struct us_out *out, const struct us_kanswer *answer, int indent);
 

@@ -269,10 +269,13 @@ void us_report_roles_scd(FILE *f)
 	}
 }
 
-static void put_lines(struct us_out *out, const char *head, const char *const *lines)
+static void put_comments(struct us_out *out, const char *head, const char *const *lines)
 {
-	for (size_t i = 0; lines && lines[i]; i++)
-		fprintf(out->f, "%s%s\n", head, lines[i]);
+	for (; lines && *lines; lines++) {
+		fputs(head, out->f);
+		us_out_safe(out->f, *lines, strlen(*lines));
+		fputc('\n', out->f);
+	}
 }
 
 void us_report_fragment(struct us_out *out, const struct us_parts *parts, unsigned int asked,
@@ -294,16 +297,17 @@ void us_report_fragment(struct us_out *out, const struct us_parts *parts, unsign
 	fprintf(out->f, ", %s\n", *fragment->arch ? fragment->arch : "architecture not known");
 	if (!fragment->reachable) {
 		fputs("# This tree does not allow it (what a .config sets is kept):\n", out->f);
-		put_lines(out, "#   ", fragment->reasons);
+		put_comments(out, "#   ", fragment->reasons);
 		return;
 	}
 	fprintf(out->f, "# %s\n",
 		tree ? "The tree was asked: its own configuration step keeps these lines."
 		     : "What is missing, by that version's rules; no tree was asked (--tree).");
-	put_lines(out, "# if ", fragment->assumed);
+	put_comments(out, "# if ", fragment->assumed);
 	if (!fragment->lines[0])
 		fputs("# nothing\n", out->f);
-	put_lines(out, "", fragment->lines);
+	for (const char *const *line = fragment->lines; *line; line++)
+		us_report_line(out, *line);
 }
 
 json_object *us_json_fragment(const struct us_parts *parts, unsigned int asked, const char *tree,
