@@ -120,11 +120,11 @@ static struct us_err *next_desc(struct sieve *s, uint8_t **ret)
 static bool is_there(const struct sieve *s, const uint8_t *desc)
 {
 	struct us_bytes b = us_bytes_of(desc, US_DESC_BYTES);
-	uint64_t offset = 0;
+	uint64_t offset = 0, end;
 	uint32_t size = 0;
 
 	return us_le64(b, 0, &offset) && us_le32(b, 8, &size) && offset && size &&
-	       offset + size <= s->end;
+	       us_add(offset, size, &end) && end <= s->end;
 }
 
 static struct us_err *flush_table(struct sieve *s)

@@ -63,7 +63,7 @@ struct job {
 	struct seen *seen;
 	uint32_t *fresh; /* which of them are of this chunk */
 	size_t n_fresh;
-	struct us_copy_stats stats;
+	struct us_copy_stats made, stats; /* of this chunk; of those that were taken */
 	struct us_err *err;
 	bool leads; /* reports the progress */
 };
@@ -110,13 +110,13 @@ static struct us_page_desc repeated(struct job *job, const uint8_t *p, uint64_t 
 	struct word *w = &job->words[word * 0x9e3779b97f4a7c15u >> 58];
 
 	if (!word) {
-		job->stats.zero++;
+		job->made.zero++;
 		return (struct us_page_desc){ .offset = job->copy->zero_offset,
 					      .sum = job->shared->zero_sum,
 					      .size = job->copy->core->page_bytes };
 	}
 	if (w->used && w->word == word) {
-		job->stats.shared++;
+		job->made.shared++;
 		return w->desc;
 	}
 	*w = (struct word){ .used = true, .word = word, .here = (uint32_t)c->n_descs };
@@ -143,7 +143,7 @@ static struct us_page_desc pack_once(struct job *job, uint64_t pfn, const uint8_
 	struct seen *seen = &job->seen[sum % N_SEEN];
 
 	if (seen->desc.size && seen->desc.sum == sum && is_same(job, seen, p)) {
-		job->stats.shared++;
+		job->made.shared++;
 		return seen->desc;
 	}
 	*seen = (struct seen){ .pfn = pfn, .here = (uint32_t)c->n_descs };
@@ -171,7 +171,7 @@ static void add_unreadable(struct job *job)
 {
 	struct us_chunk *c = &job->chunk;
 
-	job->stats.unreadable++;
+	job->made.unreadable++;
 	if (job->copy->raw) {
 		memset(job->arena + c->n_bytes, 0, job->copy->core->page_bytes);
 		c->n_bytes += job->copy->core->page_bytes;
@@ -236,7 +236,7 @@ static bool add_stored(struct job *job, uint64_t pfn)
 	}
 	w = &job->words[stored.offset * 0x9e3779b97f4a7c15u >> 58];
 	if (w->used && w->word == stored.offset && same_file(job, w, &stored)) {
-		job->stats.shared++;
+		job->made.shared++;
 		c->descs[c->n_descs++] = w->desc;
 		return true;
 	}
@@ -312,20 +312,17 @@ static void add_run(struct job *job, const struct us_keep *keep)
 		done += add_window(job, keep->pfn + done, keep->count - done);
 }
 
-/* False if the sequence has no such chunk. */
-static bool fill(struct job *job, uint64_t index)
+/* False if the sequence ends before first. */
+static bool fill(struct job *job, uint64_t first)
 {
 	size_t pages = job->shared->chunk_pages;
-	uint64_t first = index * pages;
 	struct us_chunk *c = &job->chunk;
 	struct us_keep keep;
 
-	c->index = index;
 	c->bytes = job->arena;
 	c->n_bytes = c->n_descs = c->n_slices = 0;
 	c->no_room = false;
-	if (first >= job->shared->end)
-		return false;
+	job->made = (struct us_copy_stats){ 0 };
 	if (pages > job->shared->end - first)
 		pages = (size_t)(job->shared->end - first);
 	while (c->n_descs < pages &&
@@ -396,13 +393,22 @@ static void report(struct shared *shared)
 		       copy->runs->pages * copy->core->page_bytes);
 }
 
+static void add_stats(struct us_copy_stats *to, const struct us_copy_stats *from)
+{
+	to->pages += from->pages;
+	to->zero += from->zero;
+	to->shared += from->shared;
+	to->unreadable += from->unreadable;
+	to->bytes += from->bytes;
+}
+
 static void account(struct job *job)
 {
 	atomic_fetch_add(&job->shared->pages_done, job->chunk.n_descs);
-	if (!job->chunk.no_room) {
-		job->stats.pages += job->chunk.n_descs;
-		job->stats.bytes += job->chunk.n_bytes;
-	}
+	job->made.pages = job->chunk.n_descs;
+	job->made.bytes = job->chunk.n_bytes;
+	if (!job->chunk.no_room)
+		add_stats(&job->stats, &job->made);
 	if (job->leads)
 		report(job->shared);
 }
@@ -424,7 +430,10 @@ static bool pack(struct job *job, uint64_t *ret_turn, uint64_t *ret_ns)
 	struct us_copy *copy = job->copy;
 	struct shared *s = job->shared;
 	uint64_t turn = atomic_fetch_add(&s->next, 1), begin = us_now_ns();
+	uint64_t first = turn * copy->every * s->chunk_pages;
 
+	if (first >= s->end) /* all is packed, however late it is */
+		return false;
 	if (copy->deadline_ns && begin > copy->deadline_ns)
 		us_copy_stop(copy, "deadline");
 	pick_codec(job);
@@ -432,7 +441,7 @@ static bool pack(struct job *job, uint64_t *ret_turn, uint64_t *ret_ns)
 		end_turn(s, true);
 		return false;
 	}
-	if (!fill(job, turn * copy->every))
+	if (!fill(job, first))
 		return false;
 	*ret_turn = turn;
 	*ret_ns = us_now_ns() - begin;
@@ -515,13 +524,7 @@ static struct us_err *job_init(struct job *job, struct shared *shared, bool lead
 
 static void job_deinit(struct job *job)
 {
-	struct us_copy_stats *all = &job->copy->stats;
-
-	all->pages += job->stats.pages;
-	all->zero += job->stats.zero;
-	all->shared += job->stats.shared;
-	all->unreadable += job->stats.unreadable;
-	all->bytes += job->stats.bytes;
+	add_stats(&job->copy->stats, &job->stats);
 	if (job->reader)
 		us_vmcore_reader_free(job->reader);
 	us_page_packer_free(job->packer);

@@ -222,7 +222,6 @@ struct us_slice { /* neighbours in the table */
 	uint32_t first, n; /* in descs */
 };
 struct us_chunk {
-	uint64_t index;
 	const uint8_t *bytes; /* packed pages, one after the other */
 	size_t n_bytes;
 	struct us_page_desc *descs; /* offset 0: the page could not be read */

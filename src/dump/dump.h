@@ -52,7 +52,7 @@ struct us_dump_result {
 	uint64_t pages_kept, pages_zero, pages_shared, pages_unreadable, pages_dropped;
 	uint64_t bytes_out, bytes_estimated;
 	bool complete;       /* all that the level asked for is in */
-	const char *stopped; /* why not: "no space left", "limit", "deadline"; NULL if complete */
+	const char *stopped; /* why not: "no space left", "limit", "deadline"...; NULL if complete */
 	double seconds, scan_seconds;
 	unsigned int level_used;
 };

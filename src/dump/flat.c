@@ -19,6 +19,7 @@
 #define SAMPLES           256    /* chunks that are packed to see what fits */
 #define MISSING_MAX       100000 /* stretches of pages that could not be read, in a large dump */
 #define SEGMENT_BYTES     16
+#define ROOM_SPARED       64 /* one part of so many */
 
 struct flat {
 	struct us_dump_job *job;
@@ -36,7 +37,9 @@ struct flat {
 	uint8_t *table;
 	size_t table_room, table_n;
 	bool all_fit;
-	uint64_t given_up;      /* pages, for a limit */
+	uint64_t limit;         /* bytes of output: what was wished, or what a file has room for */
+	const char *no_room;    /* which of the two */
+	uint64_t given_up;      /* pages, for it */
 	uint64_t table_sent;    /* descriptors */
 	uint64_t rank;          /* the next to come; those from here on are not there */
 	struct us_runs missing; /* ranks before that which are not there either */
@@ -96,24 +99,36 @@ static struct us_err *take_nothing(void *data, struct us_chunk *chunk)
 	return NULL;
 }
 
+/* Nothing is taken back in a stream, so where it must end is known before. Some of the room is for
+ * what the file system adds and for others. */
+static void find_limit(struct flat *f)
+{
+	uint64_t wish = f->job->wish->limit ? f->job->wish->limit : UINT64_MAX;
+	uint64_t room = us_out_room(&f->job->out);
+
+	room -= room / ROOM_SPARED;
+	f->limit = wish < room ? wish : room;
+	f->no_room = wish < room ? "limit" : "no space left";
+}
+
 /* A large dump is written by address, so what a limit has no room for is left out before: as many
  * pages stay as a sample says. If they are few enough, they are written by value after all. */
 static struct us_err *choose(struct flat *f)
 {
 	struct us_dump_job *job = f->job;
-	uint64_t limit = job->wish->limit, pages = job->runs.pages, n, front;
+	uint64_t pages = job->runs.pages, n, front = job->out.at + end_bytes(f, 0);
 	struct us_copy sample = us_dump_copy(job);
 	struct us_runs chosen;
 
-	if (!limit || pages <= TABLE_DESCS)
+	if (pages <= TABLE_DESCS || f->limit <= front ||
+	    pages < (f->limit - front) / (job->core->page_bytes + US_DESC_BYTES))
 		return NULL;
 	sample.every = (unsigned int)((pages * job->core->page_bytes >> 20) / SAMPLES) + 1;
 	sample.take = take_nothing;
 	US_TRY(us_copy_run(&sample));
-	front = job->out.at + end_bytes(f, 0);
-	if (!sample.stats.pages || limit <= front)
+	if (!sample.stats.pages)
 		return NULL;
-	n = (uint64_t)((double)(limit - front) /
+	n = (uint64_t)((double)(f->limit - front) /
 		       ((double)sample.stats.bytes / (double)sample.stats.pages + US_DESC_BYTES));
 	if (n < TABLE_DESCS)
 		n = TABLE_DESCS;
@@ -130,13 +145,14 @@ static struct us_err *lay_out(struct flat *f)
 {
 	_us_blob_deinit_ struct us_blob zeros = { 0 };
 	struct us_kdump_layout *at = &f->at;
-	uint64_t n, limit = f->job->wish->limit;
+	uint64_t n;
 
 	if (f->job->runs.tail_pfn != UINT64_MAX)
 		return us_err_new(US_ERR_NO_ROOM,
 				  "the pages to keep are scattered over more than %" PRIu64
 				  " places, too many for a stream: write the kdump format to a file",
 				  f->job->runs.n_runs);
+	find_limit(f);
 	US_TRY(choose(f));
 	at->pages = f->job->runs.pages;
 	if (!us_mul(at->pages, US_DESC_BYTES, &n) || !us_add(at->table_at, n, &n) ||
@@ -147,9 +163,9 @@ static struct us_err *lay_out(struct flat *f)
 	f->table = calloc(f->table_room + 1, US_DESC_BYTES);
 	if (!f->table)
 		return us_err_nomem();
-	if (limit && f->job->out.at + at->page_bytes + SEGMENT_BYTES + end_bytes(f, 0) > limit)
+	if (f->job->out.at + at->page_bytes + SEGMENT_BYTES + end_bytes(f, 0) > f->limit)
 		return us_err_new(US_ERR_NO_ROOM,
-				  "%" PRIu64 " bytes do not hold header and bitmaps", limit);
+				  "%" PRIu64 " bytes do not hold header and bitmaps", f->limit);
 	US_TRY(us_blob_new(at->page_bytes, &zeros));
 	f->end = at->data_at + at->page_bytes;
 	return put_segment(f, at->data_at, zeros.p, zeros.n);
@@ -187,14 +203,12 @@ static struct us_err *put_desc(struct flat *f, uint64_t rank, const struct us_pa
 
 static const char *no_more(const struct flat *f, const struct us_chunk *chunk)
 {
-	uint64_t limit = f->job->wish->limit;
-
 	if (f->missing.n_runs > MISSING_MAX)
 		return "memory that cannot be read";
-	if (limit && f->job->out.at + SEGMENT_BYTES + chunk->n_bytes +
-				     end_bytes(f, f->pages + chunk->n_descs) >
-			     limit)
-		return "limit";
+	if (f->job->out.at + SEGMENT_BYTES + chunk->n_bytes +
+		    end_bytes(f, f->pages + chunk->n_descs) >
+	    f->limit)
+		return f->no_room;
 	return NULL;
 }
 
@@ -290,7 +304,7 @@ static struct us_err *finish(struct flat *f)
 
 	result->stopped = atomic_load(&f->copy.stopped);
 	if (!result->stopped && f->given_up)
-		result->stopped = "limit";
+		result->stopped = f->no_room;
 	result->complete = !result->stopped;
 	result->pages_dropped = f->given_up + f->job->runs.pages - f->copy.stats.pages;
 	US_TRY(put_bitmap2(f));

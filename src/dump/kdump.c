@@ -219,6 +219,9 @@ static struct us_err *copy_pages(struct set *set)
 			US_TRY(us_copy_run(&k->copy));
 			done += k->copy.stats.pages - before;
 		}
+	for (size_t i = 0; i < set->n; i++) /* the runs' tail is read from there */
+		if (set->v[i].copy.stats.pages < set->v[i].file.at.pages)
+			us_copy_stop(&set->v[i].copy, "bitmap 2 could not be read back");
 	return NULL;
 }
 

@@ -27,7 +27,8 @@ static ssize_t plain_pwrite(void *data, int fd, const void *p, size_t n, off_t a
 static struct us_err *open_beside(const char *path, struct us_out *out)
 {
 	US_TRY(us_text_format(&out->path_tmp, "%s.incomplete", path));
-	out->fd = open(out->path_tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	(void)!unlink(out->path_tmp); /* whose it may be, and who may read it, is not known */
+	out->fd = open(out->path_tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (out->fd < 0)
 		return us_err_os(errno, "creating %s", out->path_tmp);
 	out->seekable = true;

@@ -138,8 +138,8 @@ static void test_a_page_that_cannot_be_read_costs_itself(void **state)
 /* ---- writing that ends ---- */
 
 struct fault {
-	uint64_t bytes; /* written until it happens */
-	uint64_t done;
+	uint64_t bytes;            /* written until it happens */
+	atomic_uint_fast64_t done; /* by all jobs */
 	bool kills;
 };
 
@@ -147,7 +147,7 @@ struct fault {
 static ssize_t failing_pwrite(void *data, int fd, const void *p, size_t n, off_t at)
 {
 	struct fault *f = data;
-	uint64_t left = f->bytes - f->done;
+	uint64_t done, left;
 
 	if (!f->kills) {
 		uint64_t room = (uint64_t)at < f->bytes ? f->bytes - (uint64_t)at : 0;
@@ -158,6 +158,8 @@ static ssize_t failing_pwrite(void *data, int fd, const void *p, size_t n, off_t
 		}
 		return pwrite(fd, p, n < room ? n : (size_t)room, at);
 	}
+	done = atomic_fetch_add(&f->done, n);
+	left = done < f->bytes ? f->bytes - done : 0;
 	if (n >= left) {
 		uint64_t end = us_align_down((uint64_t)at + left, PAGE);
 
@@ -165,7 +167,6 @@ static ssize_t failing_pwrite(void *data, int fd, const void *p, size_t n, off_t
 			_exit(1);
 		_exit(42);
 	}
-	f->done += n;
 	return pwrite(fd, p, n, at);
 }
 
@@ -306,6 +307,54 @@ static void test_deadline_closes_the_dump(void **state)
 	assert_true(right_pages(w, core) == r.pages_kept);
 	assert_int_equal(verified(core), 0);
 	us_vmcore_free(core);
+}
+
+static struct us_err *late_nothing(void *data, us_run_fn fn, void *fn_data,
+				   struct us_progress *progress, struct us_scan *ret)
+{
+	(void)data;
+	(void)fn;
+	(void)fn_data;
+	(void)progress;
+	(void)ret;
+	usleep(1100000);
+	return NULL;
+}
+
+static void test_what_is_whole_is_not_late(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_FLAT, 0, US_PAGE_LZO, 2);
+	struct us_dump_result r = { 0 };
+	struct us_dump_job job = { .core = w->core,
+				   .wish = &wish,
+				   .scan = late_nothing,
+				   .result = &r,
+				   .out = { .fd = -1 } };
+	char path[128];
+
+	name(w, "late", path);
+	wish.deadline_s = 1;
+	assert_null(us_dump_run(&job, path, -1));
+	assert_true(r.complete);
+}
+
+/* What an earlier dump left behind may be somebody else's. */
+static void test_nobody_else_can_read_it(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 31, US_PAGE_LZO, 1);
+	struct us_dump_result r;
+	char path[128], unfinished[160];
+	struct stat st;
+
+	name(w, "secret", path);
+	snprintf(unfinished, sizeof(unfinished), "%s.incomplete", path);
+	assert_int_equal(close(open(unfinished, O_WRONLY | O_CREAT, 0666)), 0);
+	assert_int_equal(chmod(unfinished, 0666), 0);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
 /* ---- size ---- */
@@ -461,24 +510,22 @@ static void test_a_split_set_joins(void **state)
 static void test_estimate_is_near(void **state)
 {
 	const struct world *w = *state;
-	struct us_dump_wish wish = wish_for(US_DUMP_KDUMP, 16, US_PAGE_LZO, 1);
-	struct us_dump_result r;
 	char path[128];
 
 	name(w, "estimated", path);
-	wish.estimate = true;
-	assert_null(dump(w, &wish, path, NULL, &r));
-	assert_int_equal(access(path, F_OK), -1);
-	wish.estimate = false;
-	assert_null(dump(w, &wish, path, NULL, &r));
-	wish.estimate = true;
-	{
-		struct us_dump_result e;
+	for (unsigned int f = US_DUMP_KDUMP; f <= US_DUMP_FLAT; f++) {
+		struct us_dump_wish wish = wish_for(f, 16, US_PAGE_LZO, 1);
+		struct us_dump_result r, e;
 
+		wish.estimate = true;
 		assert_null(dump(w, &wish, path, NULL, &e));
+		assert_int_equal(access(path, F_OK), -1);
+		wish.estimate = false;
+		assert_null(dump(w, &wish, path, NULL, &r));
 		assert_true(e.bytes_estimated > r.bytes_out * 9 / 10);
 		assert_true(e.bytes_estimated < r.bytes_out * 11 / 10);
 		assert_true(e.pages_kept == r.pages_kept);
+		assert_int_equal(unlink(path), 0);
 	}
 }
 
@@ -514,6 +561,8 @@ int main(void)
 		cmocka_unit_test(test_killed_at_200_points_it_is_a_dump),
 		cmocka_unit_test(test_full_disk_at_50_sizes_gives_a_smaller_dump),
 		cmocka_unit_test(test_deadline_closes_the_dump),
+		cmocka_unit_test(test_what_is_whole_is_not_late),
+		cmocka_unit_test(test_nobody_else_can_read_it),
 		cmocka_unit_test(test_memory_is_bounded_for_1_tib),
 		cmocka_unit_test(test_verify_finds_any_flipped_byte),
 		cmocka_unit_test(test_flattened_is_the_same_file),

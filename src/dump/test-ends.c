@@ -5,6 +5,7 @@
  */
 #include "dump/test-world.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* As dump(), to a stream: nothing can be written twice. */
@@ -24,6 +25,16 @@ static struct us_err *stream(const struct world *w, const struct us_dump_wish *w
 	return err;
 }
 
+static uint64_t zero_pages(const struct us_vmcore *core)
+{
+	uint64_t n = 0;
+
+	for (uint64_t pfn = LOW; pfn < HIGH + HIGH_N; pfn++)
+		n += is_memory(pfn) && pfn % 5 == 0 &&
+		     us_vmcore_page_state(core, pfn) == US_PAGE_PRESENT;
+	return n;
+}
+
 static void check_smaller(const struct world *w, const char *path, const struct us_dump_result *r,
 			  uint64_t limit)
 {
@@ -35,6 +46,8 @@ static void check_smaller(const struct world *w, const char *path, const struct 
 	assert_false(core->incomplete);
 	pages = right_pages(w, core);
 	assert_true(pages == r->pages_kept);
+	if (core->format == US_VMCORE_KDUMP) /* an ELF core counts those that have no bytes */
+		assert_int_equal(zero_pages(core), r->pages_zero);
 	assert_true(r->complete == !r->stopped);
 	assert_int_equal(verified(core), 0);
 	check_order_of_value(core);
@@ -81,6 +94,50 @@ static void test_no_limit_is_exceeded(void **state)
 		check_limits(*state, US_DUMP_FLAT, true, levels[i]);
 		check_limits(*state, US_DUMP_ELF, true, levels[i]);
 		check_limits(*state, US_DUMP_ELF, false, levels[i]);
+	}
+}
+
+/* Nothing of it could be taken back: where it must end is known before. */
+static void test_a_flattened_file_ends_before_its_room_does(void **state)
+{
+	const struct world *w = *state;
+	struct us_dump_wish wish = wish_for(US_DUMP_FLAT, 1, US_PAGE_LZO, 2);
+	struct us_dump_result r;
+	struct rlimit was, now;
+	char path[128];
+
+	name(w, "room", path);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	assert_true(r.complete);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	now = was;
+	now.rlim_cur = r.bytes_out / 2;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+	assert_null(dump(w, &wish, path, NULL, &r));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_string_equal(r.stopped, "no space left");
+	check_smaller(w, path, &r, now.rlim_cur);
+	assert_true(file_size(path) > now.rlim_cur / 4);
+}
+
+static void test_what_nobody_could_open_does_not_stay(void **state)
+{
+	static const enum us_dump_format formats[] = { US_DUMP_FLAT, US_DUMP_ELF };
+	const struct world *w = *state;
+	char path[128], unfinished[160];
+
+	name(w, "useless", path);
+	snprintf(unfinished, sizeof(unfinished), "%s.incomplete", path);
+	for (size_t i = 0; i < us_array_size(formats); i++) {
+		struct us_dump_wish wish = wish_for(formats[i], 0, US_PAGE_LZO, 1);
+		struct us_dump_result r;
+		struct us_err *err;
+
+		wish.limit = 100;
+		err = dump(w, &wish, path, NULL, &r);
+		assert_non_null(err);
+		us_err_free(err);
+		assert_int_equal(access(unfinished, F_OK), -1);
 	}
 }
 
@@ -337,6 +394,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_limit_is_exceeded),
+		cmocka_unit_test(test_a_flattened_file_ends_before_its_room_does),
+		cmocka_unit_test(test_what_nobody_could_open_does_not_stay),
 		cmocka_unit_test(test_a_page_that_cannot_be_read_costs_a_stream_itself),
 		cmocka_unit_test(test_a_deadline_cuts_a_stream),
 		cmocka_unit_test(test_a_limit_of_a_large_stream_takes_the_most_valuable),

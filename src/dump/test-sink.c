@@ -22,7 +22,7 @@ struct world {
 	struct us_vmcore *core;
 	uint8_t *far; /* the far side */
 	uint64_t far_end, next, room;
-	bool begun, head_came;
+	bool begun, head_came, slips; /* slips: the next thing read back fails */
 	struct us_sink sink;
 };
 
@@ -91,6 +91,10 @@ static struct us_err *far_read(struct us_sink *sink, uint64_t at, void *p, size_
 {
 	struct world *w = sink->data;
 
+	if (w->slips) {
+		w->slips = false;
+		return us_err_new(US_ERR_OS, "not this time");
+	}
 	memcpy(p, w->far + at, n);
 	return NULL;
 }
@@ -245,30 +249,50 @@ static struct us_err *scatter(void *data, us_run_fn fn, void *fn_data, struct us
 	return NULL;
 }
 
+static struct us_err *dump_scattered(struct world *w, unsigned int jobs, struct us_dump_result *r)
+{
+	struct us_dump_wish wish = { .format = US_DUMP_KDUMP, .codec = US_PAGE_LZO, .jobs = jobs };
+	struct us_dump_job job = { .core = w->core,
+				   .wish = &wish,
+				   .scan = scatter,
+				   .sink = &w->sink,
+				   .runs = { .max_bytes = 1 },
+				   .result = r,
+				   .out = { .fd = -1 } };
+
+	memset(r, 0, sizeof(*r));
+	return us_dump_run(&job, NULL, -1);
+}
+
 static void test_runs_are_read_back_from_the_far_side(void **state)
 {
 	static const enum us_sink_order orders[] = { US_SINK_ANY, US_SINK_HEAD_LAST };
 	struct world *w = *state;
 
 	for (size_t i = 0; i < us_array_size(orders); i++) {
-		struct us_dump_wish wish = { .format = US_DUMP_KDUMP,
-					     .codec = US_PAGE_LZO,
-					     .jobs = 2 };
-		struct us_dump_result r = { 0 };
-		struct us_dump_job job = { .core = w->core,
-					   .wish = &wish,
-					   .scan = scatter,
-					   .sink = &w->sink,
-					   .runs = { .max_bytes = 1 },
-					   .result = &r,
-					   .out = { .fd = -1 } };
+		struct us_dump_result r;
 
 		begin(w, orders[i]);
-		assert_null(us_dump_run(&job, NULL, -1));
+		assert_null(dump_scattered(w, 2, &r));
 		assert_true(r.complete);
 		assert_int_equal(check(w, false), PAGES / 2);
 		us_dump_result_deinit(&r);
 	}
+}
+
+static void test_runs_that_cannot_be_read_back_are_said(void **state)
+{
+	struct world *w = *state;
+	struct us_dump_result r;
+
+	begin(w, US_SINK_ANY);
+	w->slips = true;
+	assert_null(dump_scattered(w, 1, &r));
+	assert_false(r.complete);
+	assert_non_null(strstr(r.stopped, "read back"));
+	assert_int_equal(check(w, false), r.pages_kept);
+	assert_int_equal(r.pages_kept + r.pages_dropped, PAGES / 2);
+	us_dump_result_deinit(&r);
 }
 
 /* Takes three chunks and has no room for the fourth. */
@@ -314,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_a_stream_takes_no_kdump_format),
 		cmocka_unit_test(test_a_smaller_dump_is_closed),
 		cmocka_unit_test(test_runs_are_read_back_from_the_far_side),
+		cmocka_unit_test(test_runs_that_cannot_be_read_back_are_said),
 		cmocka_unit_test(test_nothing_in_order_is_taken_behind_the_end),
 	};
 

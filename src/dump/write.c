@@ -211,7 +211,7 @@ static struct us_err *estimate(struct us_dump_job *job)
 	struct us_kdump_layout at;
 	struct us_head head = { 0 };
 	struct us_copy copy;
-	uint64_t chunks, rest;
+	uint64_t chunks, rest, zeros;
 	double part;
 
 	US_TRY(us_dump_scan(job, NULL));
@@ -224,16 +224,17 @@ static struct us_err *estimate(struct us_dump_job *job)
 	US_TRY(us_copy_run(&copy));
 	us_dump_account(job, &copy);
 	part = copy.stats.pages ? (double)job->runs.pages / (double)copy.stats.pages : 0;
+	zeros = (uint64_t)((double)copy.stats.zero * part);
 	rest = at.table_at + job->runs.pages * US_DESC_BYTES + 2ull * at.page_bytes;
-	if (job->wish->format == US_DUMP_ELF)
+	if (job->wish->format != US_DUMP_ELF)
+		r->bytes_estimated = rest + (uint64_t)((double)copy.stats.bytes * part);
+	else /* which has zeros like any page, unless they are to be left out */
 		r->bytes_estimated =
-			(job->runs.pages - (uint64_t)((double)copy.stats.zero * part)) *
+			(job->runs.pages - (job->wish->level & US_DUMP_ZERO ? zeros : 0)) *
 				job->core->page_bytes +
 			at.bitmap1_at;
-	else
-		r->bytes_estimated = rest + (uint64_t)((double)copy.stats.bytes * part);
 	r->pages_kept = job->runs.pages;
-	r->pages_zero = (uint64_t)((double)copy.stats.zero * part);
+	r->pages_zero = zeros;
 	r->pages_shared = (uint64_t)((double)copy.stats.shared * part);
 	r->complete = true;
 	return NULL;
@@ -249,6 +250,19 @@ static struct us_err *write_it(struct us_dump_job *job)
 	default:
 		return us_dump_elf(job);
 	}
+}
+
+/* What no reader could open does not stay: a file without its front, a stream without its end. */
+static void drop_useless(struct us_out *out, enum us_dump_format format)
+{
+	uint8_t first = 0;
+
+	if (!out->path_tmp)
+		return;
+	if (format != US_DUMP_FLAT)
+		us_err_free(us_out_read(out, 0, &first, 1));
+	if (!first)
+		(void)!unlink(out->path_tmp);
 }
 
 static void begin(struct us_dump_job *job)
@@ -287,6 +301,8 @@ struct us_err *us_dump_run(struct us_dump_job *job, const char *path, int out_fd
 	job->out.no_sync = job->wish->no_sync;
 	err = write_it(job);
 	end(job);
+	if (err)
+		drop_useless(&job->out, job->wish->format);
 	us_out_deinit(&job->out);
 	return err;
 }
@@ -376,8 +392,11 @@ static struct us_err *write_set(struct us_dump_job *job, const char *const *path
 	}
 	if (!err)
 		err = us_dump_kdump_set(job, outs, n);
-	for (size_t i = 0; i < opened; i++)
+	for (size_t i = 0; i < opened; i++) {
+		if (err)
+			drop_useless(&outs[i], US_DUMP_KDUMP);
 		us_out_deinit(&outs[i]);
+	}
 	free(outs);
 	return err;
 }
