@@ -227,7 +227,10 @@ static struct us_err *ask_cell(struct us_ktree *tree, const char *want, char *re
 	_us_kanswer_free_ struct us_kanswer *answer = NULL;
 
 	US_TRY(us_ktree_ask(tree, &(struct us_kask){ .want = want }, &answer));
-	*ret = !answer->reachable ? '.' : answer->maybe ? '?' : '+';
+	if (answer->reachable)
+		*ret = answer->maybe ? '?' : '+';
+	else
+		*ret = answer->unproved ? '?' : '.';
 	return NULL;
 }
 

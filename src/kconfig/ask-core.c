@@ -144,6 +144,8 @@ static struct us_err *find_core(struct us_kquestion *q, const int *without, size
 				struct core *ret)
 {
 	us_kask_assume_goals(q);
+	if (q->unproved)
+		us_kask_assume(q, q->s->closed);
 	for (size_t i = 0; i < q->s->n_lines; i++) {
 		bool gone = false;
 

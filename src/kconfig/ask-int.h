@@ -35,6 +35,7 @@ struct us_kquestion {
 	bool *fixed;             /* by us_ksym.index: held as in the base */
 	int *assumed;            /* room for what one call of the solver assumes */
 	size_t n_assumed, cap_assumed;
+	bool unproved; /* it can be where open numbers have other values */
 };
 
 /* ask-want.c: adds the assignments of text to q->goals. */
@@ -51,6 +52,8 @@ void us_kquestion_deinit(struct us_kquestion *q);
 /* Collects assumptions for the next us_kask_solve(), which forgets them. */
 void us_kask_assume(struct us_kquestion *q, int lit);
 void us_kask_assume_goals(struct us_kquestion *q);
+/* The tree as it stands, and of open numbers none but the values looked at. */
+void us_kask_assume_tree(struct us_kquestion *q);
 bool us_kask_solve(struct us_kquestion *q);
 /* As assumptions: sym has the value text. */
 int us_kask_equals(struct us_kquestion *q, struct us_ksym *sym, const char *text);

@@ -23,6 +23,13 @@ void us_kask_assume_goals(struct us_kquestion *q)
 		us_kask_assume(q, q->goals[i].lit);
 }
 
+void us_kask_assume_tree(struct us_kquestion *q)
+{
+	us_kask_assume(q, q->s->all);
+	if (q->s->closed)
+		us_kask_assume(q, q->s->closed);
+}
+
 bool us_kask_solve(struct us_kquestion *q)
 {
 	for (size_t i = 0; i < q->n_assumed; i++)
@@ -314,6 +321,30 @@ static struct us_err *name_unknown(struct us_kquestion *q, struct us_kanswer *an
 	return NULL;
 }
 
+/* What cannot be: would it be no more if open numbers had other values? */
+static struct us_err *prove(struct us_kquestion *q, struct us_kanswer *answer)
+{
+	const char **open;
+	size_t n = 0;
+
+	if (!q->s->closed)
+		return NULL;
+	us_kask_assume(q, q->s->all);
+	us_kask_assume_goals(q);
+	q->unproved = us_kask_solve(q);
+	if (!q->unproved)
+		return NULL;
+	open = us_pool_array(q->pool, q->cone + 1, sizeof(*open));
+	if (!open)
+		return us_err_nomem();
+	for (size_t i = 0; i < q->tree->n_symbols; i++) {
+		if (q->s->coded[i].number.open && q->distance[i] != US_KFAR)
+			open[n++] = q->tree->symbols[i]->name;
+	}
+	answer->unproved = open;
+	return NULL;
+}
+
 struct us_err *us_ktree_ask(struct us_ktree *tree, const struct us_kask *ask,
 			    struct us_kanswer **ret)
 {
@@ -325,13 +356,15 @@ struct us_err *us_ktree_ask(struct us_ktree *tree, const struct us_kask *ask,
 	US_TRY(us_kquestion_init(&q, tree, ask, &answer->pool));
 	US_TRY(name_unknown(&q, answer));
 	answer->cone = q.cone;
-	us_kask_assume(&q, q.s->all);
+	us_kask_assume_tree(&q);
 	us_kask_assume_goals(&q);
 	answer->reachable = us_kask_solve(&q);
-	if (answer->reachable)
+	if (answer->reachable) {
 		US_TRY(us_kask_fragment(&q, answer));
-	else
+	} else {
+		US_TRY(prove(&q, answer));
 		US_TRY(us_kask_cores(&q, ask->more, answer));
+	}
 	if (q.s->no_memory)
 		return us_err_nomem();
 	*ret = us_steal(&answer);

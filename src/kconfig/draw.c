@@ -116,7 +116,7 @@ struct us_err *us_ktree_draw(struct us_ktree *tree, const struct us_kask *ask, u
 
 		US_TRY(us_kvalues_new(tree, &values));
 		set_phases(&q, &random);
-		us_kask_assume(&q, q.s->all);
+		us_kask_assume_tree(&q);
 		us_kask_assume_goals(&q);
 		any = us_kask_solve(&q);
 		if (any)

@@ -2,8 +2,9 @@
 /*
  * Numbers and texts: of each symbol the values that can make a difference are looked at (its
  * defaults and ranges, what it is compared with and the numbers beside that, what is asked), and
- * "another". Comparison: expr_calc_value(), ranges: sym_validate_range() (scripts/kconfig, Linux
- * 6.12).
+ * "another". A number of which that need not be all is open: it keeps to them only where the solver
+ * is told so, and what cannot be then is not proved. Comparison: expr_calc_value(), ranges:
+ * sym_validate_range() (scripts/kconfig, Linux 6.12).
  */
 #include "kconfig/encode.h"
 
@@ -90,6 +91,18 @@ static bool same_value(const struct us_ksym *sym, const char *a, const char *b)
 				     us_kenc_compare(US_KX_EQ, a, sym->type, b, sym->type));
 }
 
+/* A text may have other values than those looked at anyway. */
+static void open_up(struct us_ksolver *s, const struct us_ksym *sym)
+{
+	s->coded[sym->index].number.open = is_number_type(sym);
+}
+
+static void open_both(struct us_ksolver *s, const struct us_ksym *a, const struct us_ksym *b)
+{
+	open_up(s, a);
+	open_up(s, b);
+}
+
 enum { DOMAIN_MAX = 256 };
 
 bool us_kenc_domain_add(struct us_ksolver *s, struct us_ksym *sym, const char *text)
@@ -101,8 +114,12 @@ bool us_kenc_domain_add(struct us_ksolver *s, struct us_ksym *sym, const char *t
 		if (same_value(sym, number->texts[i], text))
 			return true;
 	}
-	if (number->lits || number->n >= DOMAIN_MAX)
+	if (number->lits)
 		return false;
+	if (number->n == DOMAIN_MAX) {
+		open_up(s, sym);
+		return false;
+	}
 	if (!us_kenc_grow(s, &number->texts, &number->cap, number->n, sizeof(*number->texts)))
 		return true;
 	copy = us_pool_strdup(&s->pool, text);
@@ -138,11 +155,29 @@ static bool is_plain_text(const struct us_ksym *sym)
 	return !sym->n_defs && !sym->probe;
 }
 
+/* y is compared with x. Values are exchanged between two, which is not enough for three in a row. */
+static void note_peer(struct us_ksolver *s, struct us_ksym *x, struct us_ksym *y)
+{
+	struct us_knumber *number = &s->coded[x->index].number;
+
+	if (x == y || number->peer == y)
+		return;
+	if (!number->peer) {
+		number->peer = y;
+		return;
+	}
+	open_up(s, x);
+	open_up(s, number->peer);
+	open_up(s, y);
+}
+
 /* Of two symbols that are compared each may be what the other is, or what lies beside that. */
 static void exchange(struct us_ksolver *s, struct us_ksym *x, struct us_ksym *y)
 {
 	size_t n_x = s->coded[x->index].number.n, n_y = s->coded[y->index].number.n;
 
+	note_peer(s, x, y);
+	note_peer(s, y, x);
 	for (size_t i = 0; x != y && i < n_y; i++)
 		add_with_neighbours(s, x, s->coded[y->index].number.texts[i]);
 	for (size_t i = 0; x != y && i < n_x; i++)
@@ -159,8 +194,12 @@ static void domains_of_expr(struct us_ksolver *s, const struct us_kx *x, bool pa
 		domains_of_expr(s, x->b, pairs);
 		return;
 	}
-	if (pairs && has_domain(x->x) && has_domain(x->y) && x->x->type == x->y->type)
-		exchange(s, x->x, x->y);
+	if (pairs && has_domain(x->x) && has_domain(x->y)) {
+		if (x->x->type == x->y->type)
+			exchange(s, x->x, x->y);
+		else
+			open_both(s, x->x, x->y);
+	}
 	if (pairs)
 		return;
 	if (has_domain(x->x) && is_plain_text(x->y))
@@ -198,7 +237,17 @@ static void domains_of_def(struct us_ksolver *s, const struct us_kdef *def, bool
 		domains_of_expr(s, def->implies[i].cond, pairs);
 }
 
-/* Takes over what the symbol in from may be; true if that was news. */
+static bool has_prompt(const struct us_ksym *sym)
+{
+	for (size_t i = 0; i < sym->n_defs; i++) {
+		if (sym->defs[i]->prompt)
+			return true;
+	}
+	return false;
+}
+
+/* Takes over what the symbol in from may be; true if that was news. Where the user sets that
+ * symbol, what sym is compared with matters there, too. */
 static bool join_domain(struct us_ksolver *s, struct us_ksym *sym, const struct us_kx *from)
 {
 	struct us_knumber *number = &s->coded[sym->index].number;
@@ -206,6 +255,8 @@ static bool join_domain(struct us_ksolver *s, struct us_ksym *sym, const struct 
 
 	if (!has_domain(sym) || !from || from->op != US_KX_SYM || !has_domain(from->x))
 		return false;
+	if (has_prompt(from->x))
+		open_both(s, sym, from->x);
 	for (size_t i = 0; i < s->coded[from->x->index].number.n; i++)
 		us_kenc_domain_add(s, sym, s->coded[from->x->index].number.texts[i]);
 	return number->n != before;
@@ -465,7 +516,11 @@ void us_kenc_number(struct us_ksolver *s, struct us_ksym *sym, struct us_k3 visi
 	us_kenc_add(s, some);
 	us_kenc_add(s, -moved, visible.m);
 	/* of a number the values looked at are one of each kind: another makes no difference */
-	if (is_number_type(sym))
-		us_kenc_add(s, -number->other, unset.other);
+	if (is_number_type(sym)) {
+		if (number->open && !s->closed)
+			s->closed = us_kenc_new(s);
+		us_kenc_add(s, number->open ? -s->closed : US_KLIT_FALSE, -number->other,
+			    unset.other);
+	}
 	s->coded[sym->index].moved = moved;
 }

@@ -52,6 +52,10 @@ struct us_knumber {
 	int *lits;
 	size_t n, cap;
 	int other; /* none of texts */
+	/* Other values than texts may make a difference: it is compared with numbers that are
+	 * compared in turn, say. */
+	bool open;
+	const struct us_ksym *peer; /* that it is compared with, or NULL */
 };
 
 struct us_kcoded {
@@ -74,9 +78,10 @@ struct us_ksolver {
 	struct us_ktree *tree;
 	struct us_pool pool;
 	bool no_memory;
-	bool old_choice;         /* a choice has a value of its own (until 6.10) */
-	int modules;             /* literal */
-	int all;                 /* implies every selector */
+	bool old_choice; /* a choice has a value of its own (until 6.10) */
+	int modules;     /* literal */
+	int all;         /* implies every selector */
+	int closed;      /* open numbers have none but the values looked at; 0: there are none */
 	struct us_kcoded *coded; /* by us_ksym.index */
 	struct us_k3 *choices;   /* by us_kchoice.index: .m 0 not yet; from 6.11 always y */
 	struct us_ksym **queue;  /* spoken of; the first n_done are encoded */

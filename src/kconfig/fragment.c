@@ -112,7 +112,7 @@ static struct us_err *collect_softs(struct search *search)
 
 static void assume_frame(struct search *search)
 {
-	us_kask_assume(search->q, search->q->s->all);
+	us_kask_assume_tree(search->q);
 	us_kask_assume(search->q, search->blocking);
 	us_kask_assume_goals(search->q);
 	for (size_t i = 0; i < search->n_atoms; i++)
@@ -349,7 +349,7 @@ static struct us_err *write_lines(struct search *search, struct us_kanswer *answ
 
 static void assume_example(struct search *search, int denied)
 {
-	us_kask_assume(search->q, search->q->s->all);
+	us_kask_assume_tree(search->q);
 	us_kask_assume(search->q, denied);
 	for (size_t i = 0; i < search->q->n_goals; i++) {
 		if (search->q->goals[i].from == US_KGOAL_BASE)

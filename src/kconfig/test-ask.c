@@ -5,6 +5,7 @@
  * holds.
  */
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "kconfig/parse-int.h"
 
 #include <setjmp.h>
@@ -194,6 +195,52 @@ static void test_numbers_stay_in_their_range(void **state)
 	assert_reachable(k, "FIXED=8 N=8", true);
 }
 
+/* Of numbers that are compared in a row not all values are tried. */
+static void test_what_rests_on_values_not_tried_is_not_proved(void **state)
+{
+	_us_ktree_free_ struct us_ktree *tree =
+		tree_of("config A\n\tint \"a\"\nconfig B\n\tint \"b\"\n"
+			"config C\n\tint \"c\"\nconfig D\n\tint \"d\"\n"
+			"config E\n\tint \"e\"\nconfig F\n\tint \"f\"\n"
+			"config ROW\n\tbool \"r\"\n\tdepends on A > B && B > C && C > D\n"
+			"\tdepends on D > E && E > F\n"
+			"config TWO\n\tbool \"t\"\n\tdepends on A > B\n"
+			"config NEVER\n\tbool \"v\"\n\tdepends on TWO && !TWO\n");
+	_us_kanswer_free_ struct us_kanswer *row = ask(tree, "ROW=y"), *two = ask(tree, "TWO=y"),
+					    *never = ask(tree, "NEVER=y");
+
+	(void)state;
+	assert_false(row->reachable);
+	assert_non_null(row->unproved);
+	assert_string_equal(row->unproved[0], "A");
+	assert_true(row->n_cores == 1 && row->cores[0].n > 1);
+	assert_true(two->reachable);
+	assert_false(never->reachable);
+	assert_null(never->unproved);
+}
+
+static void test_a_number_with_many_values_is_not_proved_beyond_them(void **state)
+{
+	_us_text_deinit_ struct us_text text = { 0 };
+	_us_ktree_free_ struct us_ktree *tree = NULL;
+	_us_kanswer_free_ struct us_kanswer *among = NULL, *beyond = NULL, *outside = NULL;
+
+	(void)state;
+	us_text_add(&text, "config N\n\tint \"n\"\n\trange 1 9000\nconfig A\n\tbool \"a\"\n");
+	for (int i = 1; i <= 300; i++)
+		us_text_add(&text, "\tdepends on N != %d\n", 10 * i);
+	us_text_add(&text, "config B\n\tbool \"b\"\n\tdepends on N = 8888\n");
+	tree = tree_of(text.s);
+	among = ask(tree, "A=y N=9");
+	assert_true(among->reachable);
+	beyond = ask(tree, "B=y");
+	assert_false(beyond->reachable);
+	assert_string_equal(beyond->unproved[0], "N");
+	outside = ask(tree, "N=10 A=y");
+	assert_false(outside->reachable);
+	assert_null(outside->unproved);
+}
+
 static void test_what_nothing_defines_is_n(void **state)
 {
 	_us_ktree_free_ struct us_ktree *tree =
@@ -363,6 +410,8 @@ int main(void)
 		cmocka_unit_test(test_of_a_choice_one_member_is_chosen),
 		cmocka_unit_test(test_an_old_choice_may_be_optional_or_of_modules),
 		cmocka_unit_test(test_numbers_stay_in_their_range),
+		cmocka_unit_test(test_what_rests_on_values_not_tried_is_not_proved),
+		cmocka_unit_test(test_a_number_with_many_values_is_not_proved_beyond_them),
 		cmocka_unit_test(test_what_nothing_defines_is_n),
 		cmocka_unit_test(test_a_core_leads_from_what_was_asked_to_the_closed_world),
 		cmocka_unit_test(test_independent_reasons_are_found_when_asked_for),

@@ -167,6 +167,9 @@ struct us_kanswer {
 					olddefconfig keeps; NULL-terminated */
 	const struct us_kcore *cores; /* not reachable: at least one */
 	size_t n_cores;
+	/* not reachable as far as was looked: these numbers may have values that were not tried;
+	   NULL-terminated, or NULL: it is proved */
+	const char *const *unproved;
 	const char *const *unknown; /* names in want that the tree does not define (they are n) */
 	size_t cone;                /* symbols that were looked at */
 };

@@ -64,6 +64,8 @@ json_object *us_json_why(const struct us_asked *a, const struct us_kanswer *k)
 	us_json_bool(obj, "maybe", k->maybe);
 	put_list(obj, "assumed", k->assumed);
 	put_list(obj, "fragment", k->fragment);
+	us_json_bool(obj, "proved", !k->unproved);
+	put_list(obj, "unproved", k->unproved);
 	put_cores(obj, k);
 	put_list(obj, "unknown", k->unknown);
 	us_json_num(obj, "cone", k->cone);
@@ -163,6 +165,7 @@ static void put_changes(json_object *obj, const struct us_config_diff *d)
 		us_json_str(item, "change", c->lost ? "lost" : "gained");
 		us_json_str(item, "role", c->role);
 		us_json_str(item, "want", c->want);
+		us_json_bool(item, "proved", !c->why->unproved);
 		put_cores(item, c->why);
 	}
 }

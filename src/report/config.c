@@ -119,6 +119,21 @@ static void put_reason(struct us_out *out, const struct us_kreason *r, int inden
 	us_out_para(out, indent + 4, indent + 4, "%.*s", (int)n, r->says);
 }
 
+/* "Cannot" that holds only as far as was looked. */
+static void put_unproved(struct us_out *out, const struct us_kanswer *k, int indent)
+{
+	_us_text_deinit_ struct us_text names = { 0 };
+
+	for (const char *const *s = k->unproved; s && *s; s++)
+		us_text_add(&names, "%s%s", names.n ? ", " : "", *s);
+	if (!names.n)
+		return;
+	fprintf(out->f, "%*s", indent, "");
+	us_out_para(out, indent, indent + 4,
+		    "This is not proved: not all values that may matter were tried of %s.",
+		    names.s);
+}
+
 void us_report_cores(struct us_out *out, const struct us_kanswer *k, int indent)
 {
 	for (size_t i = 0; i < k->n_cores; i++) {
@@ -132,6 +147,7 @@ void us_report_cores(struct us_out *out, const struct us_kanswer *k, int indent)
 			if (core->reasons[n].at.line)
 				put_reason(out, &core->reasons[n], indent);
 	}
+	put_unproved(out, k, indent);
 }
 
 /* Is there a line of the tree that a user could take away? */
@@ -287,5 +303,5 @@ void us_report_table_legend(struct us_out *out)
 {
 	us_out_para(out, 0, 0,
 		    "\n+ can be had; . cannot; - wants what is not defined there; ? can be had if a "
-		    "compiler test, a number or a string comes out so");
+		    "compiler test, a number or a string comes out so, or may be (not proved)");
 }

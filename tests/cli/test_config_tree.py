@@ -114,6 +114,19 @@ def test_a_line_can_be_dropped(understudy, new):
     assert answer["reachable"] and answer["dropped"] == [{"file": "kernel/Kconfig.jump", "line": 11}]
 
 
+def test_what_is_not_proved_is_said(understudy, new):
+    with open(new / "kernel/Kconfig.jump", "a", encoding="ascii") as f:
+        f.write("".join(f'config N{i}\n\tint "n"\n' for i in range(6)))
+        f.write('config ROW\n\tbool "Row"\n' + "".join(f"\tdepends on N{i} > N{i + 1}\n" for i in range(5)))
+    words = new, "--arch", "x86_64"
+    answer = told(understudy("config", "why", "--json", *words, "ROW=y"), "why")
+    assert not answer["reachable"] and not answer["proved"] and answer["unproved"] == [f"N{i}" for i in range(6)] and answer["cores"]
+    assert "This is not proved: not all values that may matter were tried of N0, N1, N2, N3, N4, N5." in understudy("config", "why", *words, "ROW=y").text
+    answer = told(understudy("config", "why", "--json", *words, "ROW=y JUMP_CORE=y JUMP=n"), "why")
+    assert not answer["reachable"] and answer["proved"] and not answer["unproved"]
+    assert ["x86_64", "+", "?"] in [line.split() for line in understudy("config", "table", *words, "--symbols", "ROW").out.splitlines()]
+
+
 def test_a_pin_makes_the_difference(understudy, new):
     assert understudy("config", "why", new, "--arch", "arm", "JUMP=y").status == 0
     r = understudy("config", "why", new, "--arch", "arm", "JUMP=y", "--pin", "SLEEP=n")

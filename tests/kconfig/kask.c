@@ -72,6 +72,8 @@ static void print_answer(const struct us_kanswer *a, double ms)
 	       a->cone, ms);
 	for (size_t i = 0; a->unknown && a->unknown[i]; i++)
 		printf("unknown %s\n", a->unknown[i]);
+	for (size_t i = 0; a->unproved && a->unproved[i]; i++)
+		printf("unproved %s\n", a->unproved[i]);
 	for (size_t i = 0; a->assumed && a->assumed[i]; i++)
 		printf("assumed %s\n", a->assumed[i]);
 	for (size_t i = 0; a->fragment && a->fragment[i]; i++)
