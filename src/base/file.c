@@ -177,3 +177,20 @@ struct us_err *us_file_folders(const char *path, mode_t above, mode_t last)
 		return us_err_os(errno, "making %s", copy);
 	return NULL;
 }
+
+struct us_err *us_file_temporary(const char *usual, const char *name, struct us_pool *pool,
+				 const char **ret)
+{
+	const char *tmp = getenv("TMPDIR");
+	char *path;
+
+	if (!tmp || !*tmp)
+		tmp = usual;
+	path = us_pool_format(pool, "%s/%s-XXXXXX", tmp, name);
+	if (!path)
+		return us_err_nomem();
+	if (!mkdtemp(path))
+		return us_err_os(errno, "making a folder in %s", tmp);
+	*ret = path;
+	return NULL;
+}

@@ -6,7 +6,7 @@
 #ifndef US_BASE_FILE_H
 #define US_BASE_FILE_H
 
-#include "base/bytes.h"
+#include "base/pool.h"
 
 #include <stdio.h>
 #include <sys/types.h>
@@ -29,6 +29,9 @@ struct us_err *us_file_write_all(int fd, struct us_bytes bytes, const char *what
 struct us_err *us_file_private(const char *path, FILE **ret) us_must_check;
 /* The folder and its parents, as far as they are missing: parents of mode above, it of mode last. */
 struct us_err *us_file_folders(const char *path, mode_t above, mode_t last) us_must_check;
+/* A new folder NAME-XXXXXX for passing files, in $TMPDIR, else in usual; the caller removes it. */
+struct us_err *us_file_temporary(const char *usual, const char *name, struct us_pool *pool,
+				 const char **ret) us_must_check;
 /* A sealed anonymous file that holds bytes, for system calls that want a descriptor. */
 struct us_err *us_file_memfd(const char *name, struct us_bytes bytes, int *ret_fd) us_must_check;
 

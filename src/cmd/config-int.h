@@ -39,8 +39,8 @@ struct us_tree_ask {
 #define US_TREE_COMMON                                                                             \
 	US_TREE_OPTION("toolchain", US_OPT_TEXT, "PREFIX",                                         \
 		       "Run the tree's compiler tests with this toolchain, as make's "             \
-		       "CROSS_COMPILE; else nothing of the tree is run, and a test may come out "  \
-		       "either way",                                                               \
+		       "CROSS_COMPILE (a relative path: from the top of the tree, or from here); " \
+		       "else nothing of the tree is run, and a test may come out either way",                                                               \
 		       toolchain),                                                                 \
 		US_TREE_OPTION("json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", json)
 

@@ -7,6 +7,7 @@
 #include "kconfig/parse-int.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,25 +95,39 @@ static struct us_err *export(struct us_kmacro *m)
 	return err;
 }
 
+/* A relative path is one from the top of the tree, as make takes it there, or else from here. */
+static struct us_err *find_toolchain(struct us_kmacro *m, const char *srctree, const char **prefix)
+{
+	const char *const folders[] = { srctree, "." };
+
+	if (!strchr(*prefix, '/') || **prefix == '/')
+		return NULL;
+	for (size_t i = 0; i < us_array_size(folders); i++) {
+		_us_free_ char *top = realpath(folders[i], NULL);
+		const char *there = top ? us_pool_format(&m->pool, "%s/%s", top, *prefix) : NULL;
+		const char *compiler = there ? us_pool_format(&m->pool, "%sgcc", there) : NULL;
+
+		if (!compiler)
+			return top ? us_err_nomem() : us_err_os(errno, "%s", folders[i]);
+		if (access(compiler, X_OK))
+			continue;
+		*prefix = there;
+		return NULL;
+	}
+	return us_err_new(
+		US_ERR_USAGE,
+		"there is no compiler %sgcc, neither from the top of the tree nor from here",
+		*prefix);
+}
+
 struct us_err *us_kmacro_run_open(struct us_kmacro *m, const char *directory, const char *prefix)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *path = us_pool_format(&m->pool, "%s/understudy-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	_us_free_ char *srctree = realpath(directory, NULL);
 
 	if (!srctree)
 		return us_err_os(errno, "%s", directory);
-	if (!path)
-		return us_err_nomem();
-	if (!mkdtemp(path))
-		return us_err_os(errno, "making %s", path);
-	m->run_in = path;
-	/* a path from the top of the tree, as make takes it there */
-	if (strchr(prefix, '/') && *prefix != '/') {
-		prefix = us_pool_format(&m->pool, "%s/%s", srctree, prefix);
-		if (!prefix)
-			return us_err_nomem();
-	}
+	US_TRY(find_toolchain(m, srctree, &prefix));
+	US_TRY(us_file_temporary("/tmp", "understudy", &m->pool, &m->run_in));
 	US_TRY(set(m, "srctree", us_pool_strdup(&m->pool, srctree)));
 	US_TRY(set(m, "objtree", "."));
 	US_TRY(set(m, "CROSS_COMPILE", prefix));

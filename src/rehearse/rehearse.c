@@ -55,23 +55,13 @@ static const char *in_dir(struct play *p, const char *name)
 
 static struct us_err *make_dir(struct play *p)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *made;
-
 	if (p->wish->keep_dir) {
 		if (mkdir(p->wish->keep_dir, 0700) && errno != EEXIST)
 			return us_err_os(errno, "making %s", p->wish->keep_dir);
 		p->dir = p->wish->keep_dir;
 		return NULL;
 	}
-	made = us_pool_format(p->pool, "%s/understudy-rehearse-XXXXXX",
-			      tmp && *tmp ? tmp : "/var/tmp");
-	if (!made)
-		return us_err_nomem();
-	if (!mkdtemp(made))
-		return us_err_os(errno, "making a folder in %s", tmp && *tmp ? tmp : "/var/tmp");
-	p->dir = made;
-	return NULL;
+	return us_file_temporary("/var/tmp", "understudy-rehearse", p->pool, &p->dir);
 }
 
 static const char *const names[] = { "disk.img",      "out.img",       "first.cpio", "look.cpio",

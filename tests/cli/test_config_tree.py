@@ -140,6 +140,20 @@ def test_a_compiler_test_is_left_open(understudy, new):
     assert not answer["reachable"]
 
 
+def test_a_toolchain_may_be_named_by_a_relative_path(understudy, new, tmp_path):
+    for folder, yes in ((new / "tools", "false"), (tmp_path / "bin", "true")):
+        folder.mkdir()
+        (folder / "x-gcc").write_text(f"#!/bin/sh\n{yes}\n")
+        (folder / "x-gcc").chmod(0o755)
+    answers = []
+    for prefix in ("tools/x-", "bin/x-", "./bin/../bin/x-"):  # from the top of the tree, and from here
+        r = understudy("config", "why", "--json", new, "--arch", "x86_64", "FAST=y", "--toolchain", prefix, cwd=tmp_path)
+        answers.append(told(r, "why")["reachable"])
+    assert answers == [False, True, True]
+    r = understudy("config", "why", new, "--arch", "x86_64", "FAST=y", "--toolchain", "lib/x-", cwd=tmp_path)
+    assert r.status == 2 and "no compiler lib/x-gcc" in r.err
+
+
 def test_a_symbol_that_is_not_there_is_named(understudy, new):
     answer = told(understudy("config", "why", "--json", new, "--arch", "x86_64", "NEVER=y"), "why")
     assert not answer["reachable"] and answer["unknown"] == ["NEVER"]
