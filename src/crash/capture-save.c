@@ -158,11 +158,24 @@ static uint64_t ram_of(const struct us_vmcore *core)
 	return bytes;
 }
 
-static struct us_err *estimate(struct us_capture *c, struct us_dump_wish wish, uint64_t *ret)
+/* What a dump that begins now may take: the rest is for ending it. */
+static unsigned int dump_seconds(uint64_t deadline_ns)
+{
+	uint64_t now = us_capture_now_ns();
+	uint64_t left = deadline_ns > now ? (deadline_ns - now) / UINT64_C(1000000000) : 0;
+
+	return (unsigned int)(left > 10 * CLOSE_SECONDS ? left - left / 10
+			      : left > CLOSE_SECONDS    ? left - CLOSE_SECONDS
+							: 1);
+}
+
+static struct us_err *estimate(struct us_capture *c, struct us_dump_wish wish, uint64_t deadline_ns,
+			       uint64_t *ret)
 {
 	struct us_dump_result result;
 
 	wish.estimate = true;
+	wish.deadline_s = dump_seconds(deadline_ns);
 	US_TRY(us_dump_write(c->core, c->layout, &wish, NULL, -1, NULL, &result));
 	*ret = result.bytes_estimated;
 	us_dump_result_deinit(&result);
@@ -183,7 +196,8 @@ static void prune(struct us_capture *c, struct us_target *t, uint64_t need)
 }
 
 /* Where room may be short the dump is measured first, and room is made for it. */
-static struct us_err *make_room(struct us_capture *c, struct us_target *t, struct us_dump_wish *wish)
+static struct us_err *make_room(struct us_capture *c, struct us_target *t, uint64_t deadline_ns,
+				struct us_dump_wish *wish)
 {
 	_us_err_free_ struct us_err *err = NULL;
 	uint64_t room = UINT64_MAX, need = 0;
@@ -192,7 +206,7 @@ static struct us_err *make_room(struct us_capture *c, struct us_target *t, struc
 	if (err && err->code != US_ERR_UNSUPPORTED)
 		return us_steal(&err);
 	if (room < ram_of(c->core) / 2) {
-		US_TRY(estimate(c, *wish, &need));
+		US_TRY(estimate(c, *wish, deadline_ns, &need));
 		us_capture_note(c, "estimated", "%" PRIu64 " bytes, %" PRIu64 " are free", need,
 				room);
 	}
@@ -203,26 +217,21 @@ static struct us_err *make_room(struct us_capture *c, struct us_target *t, struc
 	if (room < need && wish->level != LEVEL_MOST && c->layout) {
 		wish->level = LEVEL_MOST;
 		us_capture_note(c, "level", "%d: there is no room for more", LEVEL_MOST);
-		US_TRY(estimate(c, *wish, &need));
+		US_TRY(estimate(c, *wish, deadline_ns, &need));
 	}
 	if (room < need)
 		wish->limit = room > 2 * STATE_ROOM ? room - STATE_ROOM : room / 2;
 	return NULL;
 }
 
-static struct us_dump_wish wish_of(struct us_capture *c, uint64_t deadline_ns)
+static struct us_dump_wish wish_of(struct us_capture *c)
 {
-	uint64_t now = us_capture_now_ns(), left;
 	struct us_dump_wish wish = { .level = c->recipe->level,
 				     .codec = US_PAGE_AUTO,
 				     .jobs = c->recipe->jobs,
 				     .flush = true,
 				     .overwrite = true };
 
-	left = deadline_ns > now ? (deadline_ns - now) / UINT64_C(1000000000) : 0;
-	wish.deadline_s = (unsigned int)(left > 10 * CLOSE_SECONDS ? left - left / 10
-					 : left > CLOSE_SECONDS    ? left - CLOSE_SECONDS
-								   : 1);
 	if (c->recipe->codec &&
 	    !us_page_codec_parse(c->recipe->codec, &wish.codec, &wish.codec_level))
 		us_capture_note(c, "codec", "%s is not known here: auto", c->recipe->codec);
@@ -253,8 +262,9 @@ static void tell(struct us_progress *p, const char *what, uint64_t done, uint64_
 	us_capture_say(at->c, "%s: %" PRIu64 " of %" PRIu64, what, done, total);
 }
 
+/* To path or sink; what was done before has cost some of the time. */
 static struct us_err *write_dump(struct us_capture *c, const struct us_dump_wish *asked,
-				 const char *path, struct us_sink *sink,
+				 uint64_t deadline_ns, const char *path, struct us_sink *sink,
 				 struct us_dump_result *result)
 {
 	struct at_progress progress = { .p = { .at = tell }, .c = c };
@@ -263,6 +273,7 @@ static struct us_err *write_dump(struct us_capture *c, const struct us_dump_wish
 
 	progress.p.data = &progress;
 	progress.told_ns = us_capture_now_ns();
+	wish.deadline_s = dump_seconds(deadline_ns);
 	if (path)
 		return us_dump_write(c->core, c->layout, &wish, path, -1, &progress.p, result);
 	wish.format = sink->order == US_SINK_STREAM ? US_DUMP_FLAT : US_DUMP_KDUMP;
@@ -271,6 +282,7 @@ static struct us_err *write_dump(struct us_capture *c, const struct us_dump_wish
 		return err;
 	us_err_free(err); /* no memory for its head: as a stream it needs none */
 	wish.format = US_DUMP_FLAT;
+	wish.deadline_s = dump_seconds(deadline_ns);
 	return us_dump_to(c->core, c->layout, &wish, sink, &progress.p, result);
 }
 
@@ -317,7 +329,7 @@ static struct us_err *save_dump(struct us_capture *c, void *data)
 	const struct work *w = data;
 	_us_target_close_ struct us_target *t = NULL;
 	_us_pool_deinit_ struct us_pool pool = { 0 };
-	struct us_dump_wish wish = wish_of(c, w->deadline_ns);
+	struct us_dump_wish wish = wish_of(c);
 	struct us_dump_result result = { 0 };
 	const char *path = NULL, *where = NULL;
 	struct us_sink *sink = NULL;
@@ -325,9 +337,9 @@ static struct us_err *save_dump(struct us_capture *c, void *data)
 	char root[128];
 
 	US_TRY(open_target(c, w->target, w->deadline_ns, root, &t));
-	US_TRY(make_room(c, t, &wish));
+	US_TRY(make_room(c, t, w->deadline_ns, &wish));
 	US_TRY(us_target_dump_begin(t, c->shared->crash, &path, &sink));
-	err = write_dump(c, &wish, path, sink, &result);
+	err = write_dump(c, &wish, w->deadline_ns, path, sink, &result);
 	if (err) {
 		us_err_free(us_target_dump_end(t, false, &pool, &where));
 		return err;
