@@ -17,9 +17,11 @@ enum us_sink_order {
 };
 
 struct us_sink {
-	/* All of bytes at that offset. US_ERR_NO_ROOM: the far side is full, what was written is
-	 * good. Called by one thread at a time. */
+	/* All of bytes at that offset. US_ERR_NO_ROOM: the far side is full; what was settled before
+	 * is good. Called by one thread at a time. */
 	struct us_err *(*write)(struct us_sink *sink, uint64_t at, struct us_bytes bytes);
+	/* All that was written is there, or why not; NULL: it is as soon as write() returns. */
+	struct us_err *(*settle)(struct us_sink *sink);
 	/* Exactly n bytes back from the far side; NULL: it cannot be read while it is written. */
 	struct us_err *(*read)(struct us_sink *sink, uint64_t at, void *p, size_t n);
 	enum us_sink_order order;

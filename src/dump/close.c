@@ -252,7 +252,8 @@ static struct us_err *write_anew(struct sieve *s, uint8_t *buf)
 	s->bits.put = sieve_put;
 	s->bits.data = s;
 	US_TRY(us_bits_init(&s->bits, file->bitmaps_at + half, half));
-	return sieve_bitmap(s, buf);
+	US_TRY(sieve_bitmap(s, buf));
+	return us_out_settle(file->out);
 }
 
 /*

@@ -138,6 +138,8 @@ struct us_err *us_far_new(struct us_sink *sink, struct us_far **ret) us_must_che
 void us_far_free(struct us_far *far);
 struct us_err *us_far_write(struct us_far *far, uint64_t at, const void *p, size_t n) us_must_check;
 struct us_err *us_far_read(struct us_far *far, uint64_t at, void *p, size_t n) us_must_check;
+/* What was written so far is there. */
+struct us_err *us_far_settle(struct us_far *far) us_must_check;
 /* What is kept back is sent. */
 struct us_err *us_far_finish(struct us_far *far) us_must_check;
 /* The file begins with *bytes that may be written again and again; more of them if the sink wants
@@ -166,6 +168,8 @@ struct us_err *us_out_open_sink(struct us_sink *sink, enum us_dump_format format
 /* All of it; US_ERR_NO_ROOM if the file cannot grow (ENOSPC, EDQUOT, EFBIG). */
 struct us_err *us_out_write(struct us_out *out, uint64_t at, const void *p, size_t n) us_must_check;
 struct us_err *us_out_append(struct us_out *out, const void *p, size_t n) us_must_check;
+/* Only then what was written may be relied on: a far side may say later that it is full. */
+struct us_err *us_out_settle(const struct us_out *out) us_must_check;
 struct us_err *us_out_read(const struct us_out *out, uint64_t at, void *p, size_t n) us_must_check;
 struct us_err *us_out_resize(struct us_out *out, uint64_t bytes) us_must_check;
 /* Zeros in [from, end), where only holes have been: a device has old bytes there. */

@@ -505,6 +505,8 @@ static struct us_err *take(void *data, struct us_chunk *chunk)
 	if (!out->seekable)
 		return us_out_append(out, chunk->bytes, chunk->n_bytes);
 	err = us_out_write(out, out->at, chunk->bytes, chunk->n_bytes);
+	if (!err)
+		err = us_out_settle(out);
 	if (!err) {
 		out->at += chunk->n_bytes;
 		return NULL;

@@ -93,7 +93,8 @@ static struct us_err *lay_out(struct kdump *k)
 		return us_err_new(US_ERR_NO_ROOM,
 				  "%" PRIu64 " bytes do not hold header, bitmaps and table",
 				  k->file.limit);
-	return us_out_write(k->file.out, at->data_at, zeros.p, zeros.n);
+	US_TRY(us_out_write(k->file.out, at->data_at, zeros.p, zeros.n));
+	return us_out_settle(k->file.out);
 }
 
 /*
@@ -163,6 +164,8 @@ static struct us_err *take(void *data, struct us_chunk *chunk)
 	}
 	if (chunk->n_bytes)
 		err = us_out_write(k->file.out, base, chunk->bytes, chunk->n_bytes);
+	if (!err)
+		err = us_out_settle(k->file.out);
 	if (!err)
 		err = put_table(k, chunk, base);
 	if (err && err->code == US_ERR_NO_ROOM) {

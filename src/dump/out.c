@@ -158,6 +158,11 @@ struct us_err *us_out_append(struct us_out *out, const void *p, size_t n)
 	return NULL;
 }
 
+struct us_err *us_out_settle(const struct us_out *out)
+{
+	return out->far ? us_far_settle(out->far) : NULL;
+}
+
 struct us_err *us_out_read(const struct us_out *out, uint64_t at, void *p, size_t n)
 {
 	uint8_t *to = p;

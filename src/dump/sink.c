@@ -177,6 +177,17 @@ struct us_err *us_far_read(struct us_far *far, uint64_t at, void *p, size_t n)
 	return err;
 }
 
+struct us_err *us_far_settle(struct us_far *far)
+{
+	struct us_err *err = NULL;
+
+	pthread_mutex_lock(&far->lock);
+	if (far->sink->settle)
+		err = far->sink->settle(far->sink);
+	pthread_mutex_unlock(&far->lock);
+	return err;
+}
+
 struct us_err *us_far_finish(struct us_far *far)
 {
 	uint64_t n = far->next > far->head_end ? far->head_end : far->head_used;

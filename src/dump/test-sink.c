@@ -23,6 +23,8 @@ struct world {
 	uint8_t *far; /* the far side */
 	uint64_t far_end, next, room;
 	bool begun, head_came, slips; /* slips: the next thing read back fails */
+	bool lazy, fell;              /* lazy: that something fell is said later, so many calls */
+	unsigned int calls;
 	struct us_sink sink;
 };
 
@@ -60,6 +62,16 @@ static void make_core(uint8_t *p)
 	}
 }
 
+static struct us_err *far_settle(struct us_sink *sink)
+{
+	struct world *w = sink->data;
+	bool fell = w->fell;
+
+	w->fell = false;
+	w->calls = 0;
+	return fell ? us_err_new(US_ERR_NO_ROOM, "full") : NULL;
+}
+
 static struct us_err *far_write(struct us_sink *sink, uint64_t at, struct us_bytes bytes)
 {
 	struct world *w = sink->data;
@@ -77,8 +89,12 @@ static struct us_err *far_write(struct us_sink *sink, uint64_t at, struct us_byt
 		w->head_came = true;
 	else if (sink->order != US_SINK_ANY)
 		assert_int_equal(at, w->next);
-	if (w->room && at + bytes.n > w->room)
-		return us_err_new(US_ERR_NO_ROOM, "full");
+	if (w->fell && ++w->calls == 5)
+		return far_settle(sink);
+	if (w->room && at + bytes.n > w->room) {
+		w->fell = true;
+		return w->lazy ? NULL : far_settle(sink);
+	}
 	memcpy(w->far + at, bytes.p, bytes.n);
 	if (sink->order != US_SINK_ANY)
 		w->next = at + bytes.n;
@@ -95,6 +111,7 @@ static struct us_err *far_read(struct us_sink *sink, uint64_t at, void *p, size_
 		w->slips = false;
 		return us_err_new(US_ERR_OS, "not this time");
 	}
+	US_TRY(far_settle(sink));
 	memcpy(p, w->far + at, n);
 	return NULL;
 }
@@ -129,8 +146,9 @@ static void begin(struct world *w, enum us_sink_order order)
 {
 	memset(w->far, 0, FAR_MAX);
 	w->far_end = w->next = w->room = 0;
-	w->begun = w->head_came = false;
+	w->begun = w->head_came = w->lazy = w->fell = false;
 	w->sink = (struct us_sink){ .write = far_write,
+				    .settle = order == US_SINK_ANY ? far_settle : NULL,
 				    .read = order == US_SINK_ANY ? far_read : NULL,
 				    .order = order,
 				    .head_bytes = order == US_SINK_HEAD_LAST ? 3u << 16 : 0,
@@ -232,6 +250,29 @@ static void test_a_smaller_dump_is_closed(void **state)
 			assert_true(w->far_end <= 5u << 20);
 			us_dump_result_deinit(&r);
 		}
+}
+
+/* A far side that says only later that it was full: nothing is told to be there that is not. */
+static void test_a_late_answer_costs_no_page_that_is_told(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned int i = 0; i < 40; i++) {
+		struct us_dump_wish wish = { .format = i % 2 ? US_DUMP_ELF : US_DUMP_KDUMP,
+					     .codec = US_PAGE_RAW,
+					     .jobs = 1 + i / 2 % 2 };
+		struct us_dump_result r;
+		uint64_t n;
+
+		begin(w, US_SINK_ANY);
+		w->room = (3u << 20) + i * 30000;
+		w->lazy = true;
+		assert_null(us_dump_to(w->core, NULL, &wish, &w->sink, NULL, &r));
+		assert_false(r.complete);
+		n = check(w, false);
+		assert_true(n > 100 && n == r.pages_kept);
+		us_dump_result_deinit(&r);
+	}
 }
 
 /* Too little memory to note all runs: they are read back from bitmap 2. */
@@ -337,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_each_order_and_format_arrives),
 		cmocka_unit_test(test_a_stream_takes_no_kdump_format),
 		cmocka_unit_test(test_a_smaller_dump_is_closed),
+		cmocka_unit_test(test_a_late_answer_costs_no_page_that_is_told),
 		cmocka_unit_test(test_runs_are_read_back_from_the_far_side),
 		cmocka_unit_test(test_runs_that_cannot_be_read_back_are_said),
 		cmocka_unit_test(test_nothing_in_order_is_taken_behind_the_end),

@@ -334,15 +334,21 @@ static struct us_err *sink_write(struct us_sink *sink, uint64_t at, struct us_by
 	return err ? write_error(t, err, "writing the dump") : NULL;
 }
 
+static struct us_err *sink_settle(struct us_sink *sink)
+{
+	struct us_target *t = sink->data;
+	struct us_err *err = us_sftp_settle(ssh_of(t)->sftp);
+
+	return err ? write_error(t, err, "writing the dump") : NULL;
+}
+
 static struct us_err *sink_read(struct us_sink *sink, uint64_t at, void *p, size_t n)
 {
 	struct us_target *t = sink->data;
 	struct ssh *s = ssh_of(t);
 	size_t got = 0;
-	struct us_err *err = us_sftp_settle(s->sftp);
 
-	if (err)
-		return write_error(t, err, "writing the dump");
+	US_TRY(sink_settle(sink));
 	SSH_TRY(t, "reading back", us_sftp_read(s->sftp, &s->file, at, p, n, &got));
 	if (got < n)
 		return us_err_new(US_ERR_BAD_DATA, "%s: the dump ends at 0x%" PRIx64 " there",
@@ -367,9 +373,11 @@ static struct us_err *ssh_dump_begin(struct us_target *t, const char *crash, con
 			     &s->file));
 	s->open = true;
 	s->n_front = 0;
-	s->sink = (struct us_sink){
-		.write = sink_write, .read = sink_read, .order = US_SINK_ANY, .data = t
-	};
+	s->sink = (struct us_sink){ .write = sink_write,
+				    .settle = sink_settle,
+				    .read = sink_read,
+				    .order = US_SINK_ANY,
+				    .data = t };
 	*ret_sink = &s->sink;
 	return NULL;
 }
@@ -452,7 +460,8 @@ static struct us_err *ssh_list(struct us_target *t, struct us_pool *pool,
 	if (!saved)
 		return us_err_nomem();
 	for (size_t i = 0; i < n; i++)
-		if (us_target_is_crash(names[i].name) && us_target_name_ok(names[i].name))
+		if (us_target_is_crash(names[i].name) && us_target_name_ok(names[i].name) &&
+		    (!names[i].attrs.has_mode || S_ISDIR(names[i].attrs.mode)))
 			US_TRY(measure(t, pool, names[i].name, &saved[found++]));
 	*ret = saved;
 	*ret_n = found;
