@@ -265,7 +265,7 @@ struct us_err *us_capture_dm(struct us_capture *c, const struct us_recipe_device
 
 	US_TRY(bring_up_below(c, d, deadline_ns));
 	US_TRY(check_extents(c, d, deadline_ns));
-	if (d->needs_keys)
+	if (d->needs_keys && !c->keys_here)
 		US_TRY(restore_keys());
 	fd = open(CONTROL, O_RDWR | O_CLOEXEC);
 	if (fd < 0)

@@ -178,6 +178,8 @@ static struct us_err *bring_up(struct us_capture *c, const struct us_recipe_devi
 		US_TRY(us_capture_dm(c, d, deadline_ns, ret));
 	else
 		US_TRY(us_capture_md(c, d, deadline_ns, ret));
+	if (c->fill)
+		US_TRY(c->fill(c->fill_data, d, ret));
 	return check_assembled(d, ret, deadline_ns);
 }
 

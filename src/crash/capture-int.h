@@ -75,6 +75,10 @@ struct us_capture {
 	struct us_text log;
 	size_t log_most;
 	char *report;
+	/* of a rehearsal (capture-stack.c): NULL and false in a capture */
+	us_capture_fill_fn fill;
+	void *fill_data;
+	bool keys_here;
 	bool frugal; /* a dump died: the next one takes as little memory as it can */
 	bool blind;  /* the worker died once: the kernel's structures are left alone */
 };

@@ -20,6 +20,18 @@ struct us_capture_wish {
 struct us_err *us_capture_run(const struct us_capture_wish *wish) us_must_check;
 
 /*
+ * For a rehearsal (capture-stack.c, no part of understudy-capture): the node of a device of the
+ * recipe, found or assembled as the capture does it, with all that it lies on. Modules are loaded,
+ * and keys in this process's keyring. fill, if it is not NULL, is told of each device that was
+ * assembled, before the marks on it are looked for.
+ */
+typedef struct us_err *(*us_capture_fill_fn)(void *data, const struct us_recipe_device *device,
+					     const char *node);
+struct us_err *us_capture_assemble(struct us_recipe *recipe, const char *device,
+				   unsigned int seconds, us_capture_fill_fn fill, void *data,
+				   struct us_pool *pool, const char **ret_node) us_must_check;
+
+/*
  * state.txt beside a saved log, told for the next boot, for report and for a rehearsal: one
  * "KEY=VALUE" a line, in the order of events, written anew after each stage. Times are ms of
  * CLOCK_MONOTONIC in the capture kernel, memory is bytes.

@@ -82,6 +82,7 @@ struct us_wanted_module {
 struct us_walk_result {
 	struct us_pool pool;
 	const struct us_recipe_device *devices; /* of all targets, each once, lowest first */
+	const char *const *nodes; /* of each device today, below the host's root: "dev/vda1" */
 	size_t n_devices;
 	const struct us_recipe_net *nets;
 	size_t n_nets;
@@ -139,6 +140,12 @@ struct us_exposure {
 };
 struct us_err *us_crash_exposed(const struct us_host *host, const struct us_crash_config *config,
 				struct us_pool *pool, struct us_exposure *ret) us_must_check;
+
+/* ---- identity.c: what makes a device what it is, without what it holds: the marks, LVM's label
+ * and metadata, md's superblock and bitmap, from one that is open as from (-1: marks only) to a new
+ * one of the same size that is open as to and is all zeros ---- */
+struct us_err *us_crash_copy_identity(int from, int to, const struct us_recipe_device *device)
+	us_must_check;
 
 /* ---- initrd.c: any other initrd, as cpio, not packed ---- */
 struct us_crash_initrd_part {

@@ -8,6 +8,15 @@
 
 #include "base/bytes.h"
 
+/* Where a physical volume keeps its metadata; all else of LVM's is in its first bytes. */
+#define US_LVM_HEAD_BYTES 6144u
+#define US_LVM_AREAS_MAX  8u
+struct us_lvm_area {
+	uint64_t at, bytes;
+};
+struct us_err *us_lvm_areas(int fd, struct us_lvm_area ret[US_LVM_AREAS_MAX], size_t *ret_n)
+	us_must_check;
+
 /* The committed metadata text of the volume group that the physical volume open as fd belongs to.
  * US_ERR_NOT_FOUND: it is no physical volume, or it holds no copy of the text. */
 struct us_err *us_lvm_read(int fd, struct us_blob *ret) us_must_check;

@@ -22,9 +22,7 @@
 
 #define SECTOR     512u
 #define LABELS     4u
-#define HEAD_BYTES (LABELS * SECTOR + 4096u)
 #define TEXT_MOST  (8u << 20)
-#define AREAS_MOST 8u
 #define DEPTH_MOST 12u
 #define NODES_MOST 200000u
 #define IGNORED    1u /* flag of a text that is not to be used */
@@ -33,10 +31,6 @@
 static const char area_magic[16] = " LVM2 x[5A%r0N*>";
 
 /* ---- where the text is ---- */
-
-struct area {
-	uint64_t at, bytes;
-};
 
 static struct us_err *find_label(struct us_bytes head, uint64_t *ret)
 {
@@ -57,7 +51,8 @@ static bool read_pair(struct us_bytes b, uint64_t at, uint64_t *x, uint64_t *y)
 	return us_le64(b, at, x) && us_le64(b, at + 8, y);
 }
 
-static struct us_err *find_areas(struct us_bytes head, struct area ret[AREAS_MOST], size_t *ret_n)
+static struct us_err *find_areas(struct us_bytes head, struct us_lvm_area ret[US_LVM_AREAS_MAX],
+				 size_t *ret_n)
 {
 	uint64_t at = 0, offset, bytes;
 	size_t n = 0;
@@ -70,13 +65,13 @@ static struct us_err *find_areas(struct us_bytes head, struct area ret[AREAS_MOS
 					  at);
 		at += 16;
 	} while (offset);
-	for (; n < AREAS_MOST; n++, at += 16) {
+	for (; n < US_LVM_AREAS_MAX; n++, at += 16) {
 		if (!read_pair(head, at, &offset, &bytes))
 			return us_err_new(US_ERR_BAD_DATA, "the label's areas run past 0x%" PRIx64,
 					  at);
 		if (!offset)
 			break;
-		ret[n] = (struct area){ offset, bytes };
+		ret[n] = (struct us_lvm_area){ offset, bytes };
 	}
 	*ret_n = n;
 	return NULL;
@@ -87,7 +82,8 @@ struct place { /* of the text, in its area */
 	uint32_t crc;
 };
 
-static struct us_err *find_text(struct us_bytes header, const struct area *area, struct place *ret)
+static struct us_err *find_text(struct us_bytes header, const struct us_lvm_area *area,
+				struct place *ret)
 {
 	struct place p = { 0 };
 	uint64_t size;
@@ -142,7 +138,7 @@ static struct us_err *read_at(int fd, uint64_t at, uint8_t *to, size_t n, size_t
 		       : us_err_new(US_ERR_BAD_DATA, "the device ends at 0x%" PRIx64, at + done);
 }
 
-static struct us_err *read_area(int fd, const struct area *area, struct us_blob *ret)
+static struct us_err *read_area(int fd, const struct us_lvm_area *area, struct us_blob *ret)
 {
 	_us_blob_deinit_ struct us_blob text = { 0 };
 	uint8_t header[SECTOR];
@@ -163,15 +159,21 @@ static struct us_err *read_area(int fd, const struct area *area, struct us_blob 
 	return NULL;
 }
 
+struct us_err *us_lvm_areas(int fd, struct us_lvm_area ret[US_LVM_AREAS_MAX], size_t *ret_n)
+{
+	uint8_t head[US_LVM_HEAD_BYTES] = { 0 };
+
+	US_TRY(read_at(fd, 0, head, sizeof(head), LABELS * SECTOR));
+	return find_areas(us_bytes_of(head, sizeof(head)), ret, ret_n);
+}
+
 struct us_err *us_lvm_read(int fd, struct us_blob *ret)
 {
 	_us_err_free_ struct us_err *first = NULL;
-	struct area areas[AREAS_MOST];
-	uint8_t head[HEAD_BYTES] = { 0 };
+	struct us_lvm_area areas[US_LVM_AREAS_MAX];
 	size_t n = 0;
 
-	US_TRY(read_at(fd, 0, head, sizeof(head), LABELS * SECTOR));
-	US_TRY(find_areas(us_bytes_of(head, sizeof(head)), areas, &n));
+	US_TRY(us_lvm_areas(fd, areas, &n));
 	for (size_t i = 0; i < n; i++) {
 		struct us_err *err = read_area(fd, &areas[i], ret);
 

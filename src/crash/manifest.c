@@ -449,8 +449,8 @@ struct us_err *us_manifest_stale_with(const struct us_host *host,
 struct us_err *us_manifest_stale(const struct us_host *host, const char *manifest, bool early,
 				 struct us_pool *pool, const char *const **ret)
 {
-	struct us_err *err =
-		us_manifest_stale_with(host, &us_walk_sources_live, manifest, early, pool, ret);
+	const struct us_walk_sources sources = us_walk_sources_of(host);
+	struct us_err *err = us_manifest_stale_with(host, &sources, manifest, early, pool, ret);
 
 	return err ? us_err_wrap(err, "what is armed and what is so now") : NULL;
 }

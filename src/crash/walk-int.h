@@ -31,7 +31,8 @@ struct us_walk_sources {
 	struct us_err *(*lvm_text)(int fd, struct us_blob *ret);
 	void *data;
 };
-extern const struct us_walk_sources us_walk_sources_live;
+/* Of this machine; of files below a root, tables stand in dev/mapper/tables/MAJOR:MINOR. */
+struct us_walk_sources us_walk_sources_of(const struct us_host *host);
 struct us_err *us_walk_with(const struct us_host *host, const struct us_crash_config *config,
 			    const struct us_walk_sources *sources, struct us_walk_result **ret)
 	us_must_check;
@@ -86,7 +87,9 @@ enum us_mark_use { /* what is expected on a device */
 		   US_MARK_DISK, /* the table of partitions */
 		   US_MARK_USES
 };
-/* The device's node for reading. */
+/* The device's node, "dev/vda1"; NULL: no memory. */
+const char *us_walk_node(struct us_walk *walk, const char *sys);
+/* The same, open for reading. */
 struct us_err *us_walk_open(struct us_walk *walk, const char *sys, int *ret_fd) us_must_check;
 /* Read what makes the device known; detail: of MD, the metadata version "1.2". */
 struct us_err *us_walk_marks(struct us_walk *walk, const char *sys, enum us_mark_use use,

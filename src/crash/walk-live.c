@@ -4,6 +4,7 @@
  * /dev/mapper/control, include/uapi/linux/dm-ioctl.h), addresses of interfaces, names of hosts.
  */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "crash/lvm-int.h"
 #include "crash/walk-int.h"
@@ -155,9 +156,27 @@ static struct us_err *resolve(void *data, const char *host, struct us_pool *pool
 	return NULL;
 }
 
-const struct us_walk_sources us_walk_sources_live = {
-	.dm_table = dm_table,
-	.addresses = addresses,
-	.resolve = resolve,
-	.lvm_text = us_lvm_read,
-};
+/* No file of a living machine has them, so that whoever brings one's root along adds them. */
+static struct us_err *dm_table_file(void *data, unsigned int major, unsigned int minor,
+				    struct us_pool *pool, const char **ret)
+{
+	const struct us_host *host = data;
+	_us_blob_deinit_ struct us_blob text = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "dev/mapper/tables/%u:%u", major, minor);
+	US_TRY(us_file_read_at(host->root_fd, path, TABLE_BYTES_MAX, &text));
+	*ret = us_pool_strndup(pool, (const char *)text.p, text.n);
+	return *ret ? NULL : us_err_nomem();
+}
+
+struct us_walk_sources us_walk_sources_of(const struct us_host *host)
+{
+	return (struct us_walk_sources){
+		.dm_table = host->live ? dm_table : dm_table_file,
+		.addresses = addresses,
+		.resolve = resolve,
+		.lvm_text = us_lvm_read,
+		.data = (void *)host,
+	};
+}

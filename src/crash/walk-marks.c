@@ -45,16 +45,23 @@ static const char *const use_names[US_MARK_USES] = {
 	[US_MARK_RAW] = "mark of understudy",   [US_MARK_DISK] = "table of partitions",
 };
 
-struct us_err *us_walk_open(struct us_walk *walk, const char *sys, int *ret_fd)
+const char *us_walk_node(struct us_walk *walk, const char *sys)
 {
-	const char *name = us_walk_base(sys);
-	char path[300];
+	char *path = us_pool_format(walk->pool, "dev/%s", us_walk_base(sys));
 
 	/* in /dev a '!' of the name is a '/' */
-	snprintf(path, sizeof(path), "dev/%s", name);
-	for (char *p = path; *p; p++)
+	for (char *p = path; p && *p; p++)
 		if (*p == '!')
 			*p = '/';
+	return path;
+}
+
+struct us_err *us_walk_open(struct us_walk *walk, const char *sys, int *ret_fd)
+{
+	const char *path = us_walk_node(walk, sys);
+
+	if (!path)
+		return us_err_nomem();
 	*ret_fd = openat(walk->host->root_fd, path, O_RDONLY | O_CLOEXEC);
 	return *ret_fd >= 0 ? NULL : us_err_os(errno, "opening /%s", path);
 }

@@ -296,6 +296,22 @@ static struct us_err *walk_beside(struct us_walk *walk)
 	return walk_watchdog(walk);
 }
 
+static struct us_err *name_nodes(struct us_walk *walk)
+{
+	size_t n = walk->out->n_devices;
+	const char **nodes = us_pool_array(walk->pool, n + 1, sizeof(*nodes));
+
+	if (!nodes)
+		return us_err_nomem();
+	for (size_t i = 0; i < n; i++) {
+		nodes[i] = us_walk_node(walk, walk->device_sys[i]);
+		if (!nodes[i])
+			return us_err_nomem();
+	}
+	walk->out->nodes = nodes;
+	return NULL;
+}
+
 static struct us_err *walk_all(struct us_walk *walk)
 {
 	struct us_walk_result *out = walk->out;
@@ -339,6 +355,7 @@ static struct us_err *walk_all(struct us_walk *walk)
 		if (!problems[i])
 			return us_err_nomem();
 	}
+	US_TRY(name_nodes(walk));
 	return walk_beside(walk);
 }
 
@@ -368,7 +385,9 @@ struct us_err *us_walk_with(const struct us_host *host, const struct us_crash_co
 struct us_err *us_crash_walk(const struct us_host *host, const struct us_crash_config *config,
 			     struct us_walk_result **ret)
 {
-	return us_walk_with(host, config, &us_walk_sources_live, ret);
+	const struct us_walk_sources sources = us_walk_sources_of(host);
+
+	return us_walk_with(host, config, &sources, ret);
 }
 
 void us_walk_result_free(struct us_walk_result *walk)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The disk that a rehearsal writes to: a sparse file of the same size as the real one, with a file
- * system of the same kind and the same UUID, so that the recipe finds it by its marks; a raw target
- * has its marks alone. Made by the file system's own mkfs, as any user; nothing is mounted.
+ * What a rehearsal's devices are made of: sparse files of the same size as the real ones, with the
+ * same marks, so that the recipe finds them; what makes a physical volume or a member of an array
+ * one is copied. The target has a file system of the same kind and the same UUID, made by its own
+ * mkfs, as any user; nothing is mounted. What belongs on a device that is assembled is packed into
+ * pieces, which a machine puts there.
  */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "rehearse/rehearse-int.h"
 
 #include <errno.h>
@@ -52,14 +55,11 @@ bool us_disk_marks(const char *fs, struct us_bytes uuid, struct us_recipe_mark r
 	return true;
 }
 
-bool us_disk_possible(const struct us_recipe_device *device, const struct us_recipe_target *target)
+bool us_disk_possible(const struct us_recipe_target *target)
 {
-	if (device->kind != US_DEVICE_FOUND)
-		return false;
 	if (target->spec.kind == US_TARGET_RAW)
 		return true;
-	return target->spec.kind == US_TARGET_DIR && maker_of(target->fs) < us_array_size(makers) &&
-	       !(target->fs_options && strstr(target->fs_options, "subvol="));
+	return target->spec.kind == US_TARGET_DIR && maker_of(target->fs) < us_array_size(makers);
 }
 
 static const struct us_recipe_mark *mark_at(const struct us_recipe_device *device, uint64_t at)
@@ -111,8 +111,8 @@ static struct us_err *make_fs(const char *path, const struct us_recipe_device *d
 	return us_vm_run_program(words);
 }
 
-/* The marks that are not the file system's own are written; all must hold then. */
-static struct us_err *put_marks(int fd, const struct us_recipe_device *device, bool raw)
+/* mkfs has made some of them. */
+static struct us_err *check_marks(int fd, const struct us_recipe_device *device)
 {
 	for (size_t i = 0; i < device->n_marks; i++) {
 		const struct us_recipe_mark *m = &device->marks[i];
@@ -120,8 +120,6 @@ static struct us_err *put_marks(int fd, const struct us_recipe_device *device, b
 
 		if (m->bytes.n > sizeof(buf))
 			return us_err_new(US_ERR_BAD_DATA, "a mark of %zu bytes", m->bytes.n);
-		if (raw && pwrite(fd, m->bytes.p, m->bytes.n, (off_t)m->at) != (ssize_t)m->bytes.n)
-			return us_err_os(errno, "writing a mark");
 		if (pread(fd, buf, m->bytes.n, (off_t)m->at) != (ssize_t)m->bytes.n ||
 		    memcmp(buf, m->bytes.p, m->bytes.n) != 0)
 			return us_err_new(US_ERR_BAD_DATA,
@@ -131,15 +129,100 @@ static struct us_err *put_marks(int fd, const struct us_recipe_device *device, b
 	return NULL;
 }
 
-struct us_err *us_disk_make(const char *path, const struct us_recipe_device *device, const char *fs)
+struct us_err *us_disk_make(const struct us_disk_wish *wish)
 {
-	_us_close_ int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	uint64_t bytes = wish->device->bytes ? wish->device->bytes : BYTES_USUAL;
+	_us_close_ int fd = open(wish->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return us_err_os(errno, "creating %s", path);
-	if (ftruncate(fd, (off_t)(device->bytes ? device->bytes : BYTES_USUAL)))
-		return us_err_os(errno, "making %s as large as the real disk", path);
-	if (fs)
-		US_TRY(make_fs(path, device, fs));
-	return put_marks(fd, device, !fs);
+		return us_err_os(errno, "creating %s", wish->path);
+	if (wish->most_bytes && bytes > wish->most_bytes)
+		bytes = wish->most_bytes;
+	if (ftruncate(fd, (off_t)bytes))
+		return us_err_os(errno, "making %s as large as the real disk", wish->path);
+	if (wish->fs)
+		US_TRY(make_fs(wish->path, wish->device, wish->fs));
+	else
+		US_TRY(us_crash_copy_identity(wish->real, fd, wish->device));
+	return check_marks(fd, wish->device);
+}
+
+/* ---- pieces ---- */
+
+static struct us_err *put_block(int fd, const void *p, size_t n)
+{
+	uint8_t block[US_FILL_BLOCK] = { 0 };
+
+	memcpy(block, p, n);
+	return us_file_write_all(fd, us_bytes_of(block, sizeof(block)), "the pieces");
+}
+
+struct us_err *us_disk_pack_begin(int fd)
+{
+	return put_block(fd, US_REHEARSE_FILL, sizeof(US_REHEARSE_FILL) - 1);
+}
+
+struct us_err *us_disk_pack_end(int fd)
+{
+	const struct us_fill_head none = { 0 };
+
+	return put_block(fd, &none, sizeof(none));
+}
+
+static bool counts(const uint8_t *block, size_t n, bool zeros)
+{
+	return n && (zeros || block[0] || memcmp(block, block + 1, n - 1));
+}
+
+/* From at on: where blocks that count begin, and how many bytes they are (0: there is nothing more). */
+static struct us_err *next_run(int in, bool zeros, uint64_t *at, uint64_t *ret_bytes)
+{
+	uint8_t block[US_FILL_BLOCK];
+	off_t data;
+	ssize_t n;
+
+	for (*ret_bytes = 0;;) {
+		if (!zeros && !*ret_bytes) { /* holes are long */
+			data = lseek(in, (off_t)*at, SEEK_DATA);
+			if (data < 0)
+				return errno == ENXIO ? NULL : us_err_os(errno, "looking for data");
+			*at = (uint64_t)data / US_FILL_BLOCK * US_FILL_BLOCK;
+		}
+		n = pread(in, block, sizeof(block), (off_t)(*at + *ret_bytes));
+		if (n <= 0)
+			return n ? us_err_os(errno, "reading a scratch disk") : NULL;
+		if (counts(block, (size_t)n, zeros))
+			*ret_bytes += (uint64_t)n;
+		else if (*ret_bytes)
+			return NULL;
+		else
+			*at += (uint64_t)n;
+	}
+}
+
+struct us_err *us_disk_pack(const char *path, const char *device, bool zeros, int fd)
+{
+	_us_close_ int in = open(path, O_RDONLY | O_CLOEXEC);
+	struct us_fill_head head = { 0 };
+
+	if (in < 0)
+		return us_err_os(errno, "opening %s", path);
+	if (strlen(device) >= sizeof(head.device))
+		return us_err_new(US_ERR_BAD_DATA, "%s: the name is too long", device);
+	strcpy(head.device, device);
+	for (;; head.at += head.bytes) {
+		uint8_t block[US_FILL_BLOCK];
+
+		US_TRY(next_run(in, zeros, &head.at, &head.bytes));
+		if (!head.bytes)
+			return NULL;
+		US_TRY(put_block(fd, &head, sizeof(head)));
+		for (uint64_t done = 0; done < head.bytes; done += sizeof(block)) {
+			ssize_t n = pread(in, block, sizeof(block), (off_t)(head.at + done));
+
+			if (n <= 0)
+				return us_err_os(errno, "reading %s", path);
+			US_TRY(put_block(fd, block, (size_t)n));
+		}
+	}
 }

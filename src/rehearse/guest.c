@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * /init of the kernels of a rehearsal, which is understudy itself: it loads the capture kernel as
- * arming does and brings its kernel down, or it looks at what the capture has left on the disk. It
- * reads its order from /rehearsal and answers on the second serial port, with lines as in state.txt.
+ * /init of the kernels of a rehearsal, which is understudy itself: it makes the target on the
+ * scratch disks, or loads the capture kernel as arming does and brings its kernel down, or looks at
+ * what the capture has left on the disks. It reads its order from /rehearsal and answers on the
+ * second serial port, with lines as in state.txt.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -27,7 +28,6 @@
 #define ORDER_MAX  (64u << 10)
 #define STATE_MAX  (4u << 20)
 #define RECIPE_MAX (1u << 20)
-#define PATIENCE   100 /* tenths of a second until a disk is there */
 #define HOG_BYTES  (16u << 20)
 
 struct guest {
@@ -91,6 +91,25 @@ static void put(const char *path, const char *value)
 
 	if (fd >= 0)
 		(void)!write(fd, value, strlen(value));
+}
+
+/* The keys of the order, "BYTES NAME VOLUME", as scratch ones in our keyring; a "logon" key is what
+ * a volume was opened with, and is handed to the capture kernel, where it is a "user" key. */
+static struct us_err *take_keys(struct guest *g, const char *type)
+{
+	const char *line;
+
+	for (size_t i = 0; (line = us_capture_state_text(&g->order, "key", i)); i++) {
+		char name[256], volume[128];
+		unsigned int bytes;
+
+		if (sscanf(line, "%u %255s %127s", &bytes, name, volume) != 3)
+			return us_err_new(US_ERR_BAD_DATA, "a key that is none: %s", line);
+		US_TRY(us_guest_key(type, name, bytes));
+		if (!strcmp(type, "logon"))
+			US_TRY(us_guest_hand_key(volume, name));
+	}
+	return NULL;
 }
 
 /* ---- load, and crash ---- */
@@ -174,6 +193,7 @@ static struct us_err *play_crash(struct guest *g)
 
 	if (!us_crash_kind_parse(order(g, "kind"), &kind))
 		return us_err_new(US_ERR_USAGE, "no such kind of crash: %s", order(g, "kind"));
+	US_TRY(take_keys(g, "logon"));
 	US_TRY(load(g));
 	say(g, "crash=%s", us_crash_kind_name(kind));
 	crashes[kind](g);
@@ -194,49 +214,12 @@ static void load_modules(const struct us_recipe *recipe)
 	}
 }
 
-static bool has_marks(const char *node, const struct us_recipe_mark *marks, size_t n)
-{
-	_us_close_ int fd = open(node, O_RDONLY | O_CLOEXEC);
-	uint8_t buf[64];
-
-	for (size_t i = 0; i < n; i++)
-		if (fd < 0 || marks[i].bytes.n > sizeof(buf) ||
-		    pread(fd, buf, marks[i].bytes.n, (off_t)marks[i].at) !=
-			    (ssize_t)marks[i].bytes.n ||
-		    memcmp(buf, marks[i].bytes.p, marks[i].bytes.n) != 0)
-			return false;
-	return fd >= 0;
-}
-
-/* The block device with these marks; it may come late. */
-static struct us_err *find_disk(struct guest *g, const struct us_recipe_mark *marks, size_t n,
-				unsigned int patience, const char **ret)
-{
-	for (unsigned int i = 0; i <= patience; i++) {
-		_us_closedir_ DIR *dir = opendir("/sys/class/block");
-		const struct dirent *e;
-
-		while (dir && (e = readdir(dir))) {
-			const char *node = us_pool_format(&g->pool, "/dev/%s", e->d_name);
-
-			if (!node || e->d_name[0] == '.' || !has_marks(node, marks, n))
-				continue;
-			*ret = node;
-			return NULL;
-		}
-		usleep(100000);
-	}
-	return us_err_new(US_ERR_NOT_FOUND, "no disk has the marks of the target");
-}
-
 static struct us_err *copy_out(struct guest *g, const char *path)
 {
-	const struct us_recipe_mark mark = { .bytes = us_bytes_of(US_REHEARSE_OUT,
-								  sizeof(US_REHEARSE_OUT) - 1) };
 	_us_blob_deinit_ struct us_blob dump = { 0 };
 	_us_close_ int fd = -1;
 	const char *node;
-	struct us_err *err = find_disk(g, &mark, 1, 0, &node);
+	struct us_err *err = us_guest_find(US_REHEARSE_OUT, &g->pool, &node);
 
 	if (err) { /* nobody wants it */
 		us_err_free(err);
@@ -345,18 +328,12 @@ static struct us_err *find_crash(struct guest *g, const char *folder, const char
 	return us_err_new(US_ERR_NOT_FOUND, "nothing was saved in %s", folder);
 }
 
-static struct us_err *look_at_disk(struct guest *g, const struct us_recipe *recipe)
+static struct us_err *look_at_disk(struct guest *g, struct us_recipe *recipe)
 {
 	const struct us_recipe_target *target = &recipe->targets[0];
-	const struct us_recipe_device *device = NULL;
 	const char *node, *folder;
 
-	for (size_t i = 0; i < recipe->n_devices; i++)
-		if (target->device && !strcmp(recipe->devices[i].name, target->device))
-			device = &recipe->devices[i];
-	if (!device)
-		return us_err_new(US_ERR_NOT_FOUND, "the recipe has no disk for its target");
-	US_TRY(find_disk(g, device->marks, device->n_marks, PATIENCE, &node));
+	US_TRY(us_guest_stack(recipe, false, &g->pool, &node));
 	if (target->spec.kind == US_TARGET_RAW)
 		return look_at_raw(g, target, node);
 	if (mount(node, "/mnt", target->fs, MS_RDONLY, target->fs_options))
@@ -368,7 +345,18 @@ static struct us_err *look_at_disk(struct guest *g, const struct us_recipe *reci
 	return look_at_crash(g, folder);
 }
 
-static struct us_err *play_look(struct guest *g)
+/* ---- make the target ---- */
+
+static struct us_err *make_target(struct guest *g, struct us_recipe *recipe)
+{
+	const char *node;
+
+	US_TRY(us_guest_stack(recipe, true, &g->pool, &node));
+	return us_guest_subvolume(&recipe->targets[0], node);
+}
+
+/* With the modules of the capture image. */
+static struct us_err *play_with_recipe(struct guest *g)
 {
 	_us_recipe_free_ struct us_recipe *recipe = NULL;
 	_us_blob_deinit_ struct us_blob text = { 0 };
@@ -378,7 +366,9 @@ static struct us_err *play_look(struct guest *g)
 	if (!recipe->n_targets)
 		return us_err_new(US_ERR_NOT_FOUND, "the recipe has no target");
 	load_modules(recipe);
-	return look_at_disk(g, recipe);
+	US_TRY(take_keys(g, "user"));
+	mkdir("/mnt", 0700);
+	return strcmp(order(g, "role"), "make") ? look_at_disk(g, recipe) : make_target(g, recipe);
 }
 
 static struct us_err *play(struct guest *g)
@@ -388,7 +378,7 @@ static struct us_err *play(struct guest *g)
 	US_TRY(us_file_read_at(AT_FDCWD, US_REHEARSE_ORDER, ORDER_MAX, &text));
 	US_TRY(us_capture_state_parse(us_blob_bytes(&text), &g->order));
 	say(g, "began=%s", order(g, "role"));
-	return strcmp(order(g, "role"), "crash") ? play_look(g) : play_crash(g);
+	return strcmp(order(g, "role"), "crash") ? play_with_recipe(g) : play_crash(g);
 }
 
 _Noreturn void us_rehearse_guest(void)
@@ -402,10 +392,10 @@ _Noreturn void us_rehearse_guest(void)
 		err = play(&g);
 	if (err && g.port >= 0)
 		say(&g, "failed=%s", err->text);
+	sync();
 	if (!err)
 		say(&g, "done=yes");
 	us_err_free(err);
-	sync();
 	reboot(RB_AUTOBOOT);
 	_exit(1);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Private to rehearse: the stage (what of this machine is played by what in the virtual machine),
- * the scratch disk, the module that makes a kernel fault, and a run of QEMU. rehearse.c puts them
- * together; guest.c is /init inside.
+ * the scratch disks, the module that makes a kernel fault, a run of QEMU, and the runs of a play.
+ * rehearse.c puts them together; guest.c is /init inside.
  */
 #ifndef US_REHEARSE_REHEARSE_INT_H
 #define US_REHEARSE_REHEARSE_INT_H
@@ -19,11 +19,27 @@
 #define US_REHEARSE_INITRD "/set/initrd"
 #define US_REHEARSE_TRAP   "/set/trap.ko"
 #define US_REHEARSE_OUT    "UNDERSTUDY-OUT\n" /* stands at 0 of the disk that takes the dump */
+/*
+ * Stands at 0 of the disk that brings what belongs on assembled devices, in a block of its own.
+ * Pieces follow: a block with their head and then bytes, filled up to a block. The last head names
+ * no device.
+ */
+#define US_REHEARSE_FILL "UNDERSTUDY-FILL\n"
+#define US_FILL_BLOCK    4096u
+struct us_fill_head {
+	char device[128];
+	uint64_t at, bytes;
+};
 
 /* ---- stage.c ---- */
 struct us_stage {
 	const struct us_recipe_target *target; /* that is played */
-	const struct us_recipe_device *device; /* its disk */
+	const struct us_recipe_device *devices; /* that it lies on, in order of assembly */
+	size_t n_devices, n_disks; /* disks: those that are not assembled */
+	const char *const *nodes; /* of the real ones, below the host's root */
+	const char *below;        /* what is assembled of them, in words; NULL: nothing is */
+	bool built;               /* the target is made in a machine of its own */
+	bool crypt; /* what lies below it reads zeros as noise: all of the file system counts */
 	struct us_bytes image;                 /* the very capture image, or one for the stand-in */
 	struct us_capture_image *made;         /* of the stand-in */
 	const char *controller;                /* "nvme": row of a table in vm.c */
@@ -33,17 +49,30 @@ struct us_stage {
 	const char **not_proved;
 	size_t n_not_proved;
 };
+/* not_built: why the target cannot be made, so that a plain disk plays it; NULL: it may be */
 struct us_err *us_stage_make(const struct us_host *host, const struct us_arming *arming,
-			     struct us_pool *pool, struct us_stage *ret) us_must_check;
+			     const char *not_built, struct us_pool *pool, struct us_stage *ret)
+	us_must_check;
 void us_stage_deinit(struct us_stage *stage);
 
-/* ---- disk.c: a sparse file with a file system of the same kind and the same marks ---- */
-struct us_err *us_disk_make(const char *path, const struct us_recipe_device *device, const char *fs)
-	us_must_check;
+/* ---- disk.c: sparse files that stand for devices ---- */
+struct us_disk_wish {
+	const char *path;
+	const struct us_recipe_device *device;
+	const char *fs;      /* made on it; NULL: none */
+	uint64_t most_bytes; /* of the file, if the device is larger; 0: as large as the device */
+	int real;            /* what else has to be on it is read from this one; -1: nothing is */
+};
+struct us_err *us_disk_make(const struct us_disk_wish *wish) us_must_check;
 /* The marks of a file system with that UUID (16 bytes); false: none that we know. */
 bool us_disk_marks(const char *fs, struct us_bytes uuid, struct us_recipe_mark ret[2]);
-/* Can it be made: a file system that we know, on a disk that is found by its marks? */
-bool us_disk_possible(const struct us_recipe_device *device, const struct us_recipe_target *target);
+/* Is it a file system that can be made, or none at all? */
+bool us_disk_possible(const struct us_recipe_target *target);
+/* What is on the file at path, as pieces of the device behind what stands in fd; zeros, too: also
+ * what is zero, since the device does not have it so. */
+struct us_err *us_disk_pack(const char *path, const char *device, bool zeros, int fd) us_must_check;
+struct us_err *us_disk_pack_begin(int fd) us_must_check;
+struct us_err *us_disk_pack_end(int fd) us_must_check;
 
 /* ---- trap.c: one of the kernel's own modules whose first instructions fault, or spin with
  * interrupts off ---- */
@@ -61,10 +90,11 @@ struct us_held {
 };
 void us_held_begin(struct us_held *held);
 void us_held_end(struct us_held *held);
+#define US_VM_DISKS 20
 struct us_vm_wish {
 	const char *qemu, *kernel, *initrd, *append, *dir;
 	const char *name; /* of its files in dir: NAME.console, NAME.answers, NAME.qemu */
-	const char *controller, *disks[2];
+	const char *controller, *disks[US_VM_DISKS + 1];
 	uint64_t memory_bytes;
 	unsigned int cpus, timeout_s;
 	unsigned int silent_s; /* within which the first answer must come; 0: any time */
@@ -89,5 +119,55 @@ struct us_err *us_vm_run_program(const char *const *words) us_must_check;
 bool us_vm_has_kvm(void);
 /* A program in PATH; NULL if it is not there. */
 const char *us_vm_find_program(const char *name, struct us_pool *pool);
+/* How many disks the controller takes. */
+size_t us_vm_disks_max(const char *controller);
+
+/* ---- runs.c: the machines of one rehearsal, and the folder with their files ---- */
+struct us_play {
+	const struct us_host *host;
+	const struct us_arming *arming;
+	const struct us_rehearse_wish *wish;
+	struct us_rehearsal *r;
+	struct us_stage *stage;
+	struct us_pool *pool;
+	const char *dir, *qemu;
+	bool quick; /* only whether it is saved: nobody looks at the disk */
+	/* what the lines have told */
+	const char *loaded, *failed, *result, *at; /* at: the stage that was last */
+	const char *died;                          /* of the capture kernel */
+	bool began, crashed, captured;
+	bool second; /* the capture kernel speaks */
+	double clock;
+	uint64_t least_kb, copied; /* copied: bytes of the dump that was brought here */
+};
+struct us_err *us_play_dir(struct us_play *p) us_must_check;
+void us_play_remove_dir(struct us_play *p);
+/* All but what is kept: the consoles, the dump, and the disks. */
+void us_play_tidy_dir(struct us_play *p);
+const char *us_play_path(struct us_play *p, const char *name);
+struct us_err *us_play_disks(struct us_play *p) us_must_check;
+/* on_line: of the machine's wish; data is p. */
+typedef bool us_play_line_fn(void *data, const char *line, bool answer);
+/* What the scratch disks lack is made on them; *ret_problem: why it cannot be, or NULL. */
+struct us_err *us_play_make(struct us_play *p, us_play_line_fn *on_line, const char **ret_problem)
+	us_must_check;
+struct us_err *us_play_crash(struct us_play *p, us_play_line_fn *on_line, struct us_vm_run *run)
+	us_must_check;
+struct us_err *us_play_look(struct us_play *p, us_play_line_fn *on_line, struct us_vm_run *run)
+	us_must_check;
+
+/* ---- guest-stack.c ---- */
+/* Target 0 of the recipe, as a node; fill: what belongs on each device is put there as it comes up. */
+struct us_err *us_guest_stack(struct us_recipe *recipe, bool fill, struct us_pool *pool,
+			      const char **ret_node) us_must_check;
+/* The disk at whose beginning these bytes stand; US_ERR_NOT_FOUND. */
+struct us_err *us_guest_find(const char *mark, struct us_pool *pool, const char **ret) us_must_check;
+/* The subvolume of the target's options on the file system of node. */
+struct us_err *us_guest_subvolume(const struct us_recipe_target *target, const char *node)
+	us_must_check;
+/* Scratch keys "user NAME" or "logon NAME" of that many bytes in this process's keyring. */
+struct us_err *us_guest_key(const char *type, const char *name, size_t bytes) us_must_check;
+/* Its name is given to crash_dm_crypt_keys, for the volume. */
+struct us_err *us_guest_hand_key(const char *volume, const char *name) us_must_check;
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A rehearsal: two runs of QEMU on one scratch disk. In the first the running kernel loads the
- * capture kernel and is brought down, and the capture image does its work; in the second the
- * capture kernel starts again with /init of guest.c, which verifies what is on the disk. What
- * happened is put together from what both said. On this machine nothing is loaded and nothing
- * crashes.
+ * A rehearsal: runs of QEMU on the same scratch disks (runs.c). In one the running kernel loads the
+ * capture kernel and is brought down, and the capture image does its work; in the next the capture
+ * kernel starts again with /init of guest.c, which verifies what is on the disks. What happened is
+ * put together from what both said. On this machine nothing is loaded and nothing crashes.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -18,80 +17,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define MIB          UINT64_C(0x100000)
-#define MEMORY_USUAL (1024 * MIB)
-#define SECONDS_KVM  180
-#define SECONDS_TCG  600
-#define SILENT_S     25 /* with KVM, until the first kernel must have said something */
-#define TAIL_LINES   25
-#define WORDS_MAX    24
-#define SIZE_STEP    (4 * MIB)
-#define OUT_BYTES    (UINT64_C(64) << 30) /* sparse */
-
-struct play {
-	const struct us_host *host;
-	const struct us_arming *arming;
-	const struct us_rehearse_wish *wish;
-	struct us_rehearsal *r;
-	struct us_stage *stage;
-	struct us_pool *pool;
-	const char *dir, *qemu;
-	bool quick; /* only whether it is saved: nobody looks at the disk */
-	/* what the lines have told */
-	const char *loaded, *failed, *result, *at; /* at: the stage that was last */
-	const char *died;                          /* of the capture kernel */
-	bool crashed, captured;
-	bool second; /* the capture kernel speaks */
-	double clock;
-	uint64_t least_kb, copied; /* copied: bytes of the dump that was brought here */
-};
-
-/* ---- files ---- */
-
-static const char *in_dir(struct play *p, const char *name)
-{
-	return us_pool_format(p->pool, "%s/%s", p->dir, name);
-}
-
-static struct us_err *make_dir(struct play *p)
-{
-	if (p->wish->keep_dir) {
-		if (mkdir(p->wish->keep_dir, 0700) && errno != EEXIST)
-			return us_err_os(errno, "making %s", p->wish->keep_dir);
-		p->dir = p->wish->keep_dir;
-		return NULL;
-	}
-	return us_file_temporary("/var/tmp", "understudy-rehearse", p->pool, &p->dir);
-}
-
-static const char *const names[] = { "disk.img",      "out.img",       "first.cpio", "look.cpio",
-				     "crash.console", "crash.answers", "crash.qemu", "look.console",
-				     "look.answers",  "look.qemu" };
-
-static void remove_dir(struct play *p)
-{
-	for (size_t i = 0; p->dir && i < us_array_size(names); i++) {
-		const char *path = in_dir(p, names[i]);
-
-		if (path)
-			unlink(path);
-	}
-	if (p->dir)
-		rmdir(p->dir);
-}
-
-/* What is kept: the consoles, the dump, and the disk. */
-static void tidy_dir(struct play *p)
-{
-	static const char *const gone[] = { "first.cpio", "look.cpio" };
-
-	for (size_t i = 0; i < us_array_size(gone); i++) {
-		const char *path = in_dir(p, gone[i]);
-
-		if (path)
-			unlink(path);
-	}
-}
+#define MIB        UINT64_C(0x100000)
+#define TAIL_LINES 25
+#define WORDS_MAX  24
+#define SIZE_STEP  (4 * MIB)
 
 /* ---- what the machines say ---- */
 
@@ -102,7 +31,7 @@ static const char *behind(const char *line, const char *prefix)
 	return found ? found + strlen(prefix) : NULL;
 }
 
-static void take_stage(struct play *p, const char *words)
+static void take_stage(struct us_play *p, const char *words)
 {
 	const char *end = strstr(words, " at "), *memory = behind(words, "MemAvailable ");
 	uint64_t kb = memory ? strtoull(memory, NULL, 10) : 0;
@@ -116,7 +45,7 @@ static void take_stage(struct play *p, const char *words)
 }
 
 /* The crashed kernel has last words, too: where the time of the log begins anew they are over. */
-static void look_at_clock(struct play *p, const char *line)
+static void look_at_clock(struct us_play *p, const char *line)
 {
 	double at;
 
@@ -127,7 +56,7 @@ static void look_at_clock(struct play *p, const char *line)
 	p->clock = at;
 }
 
-static void take_console(struct play *p, const char *line)
+static void take_console(struct us_play *p, const char *line)
 {
 	static const struct {
 		const char *said, *means; /* means NULL: what was said, from there on */
@@ -153,13 +82,14 @@ static void take_console(struct play *p, const char *line)
 
 static bool take_line(void *data, const char *line, bool answer)
 {
-	struct play *p = data;
+	struct us_play *p = data;
 	const char *value = answer ? strchr(line, '=') : NULL;
 
 	if (!answer) {
 		take_console(p, line);
 		return false;
 	}
+	p->began |= !strncmp(line, "began=", 6);
 	if (!strncmp(line, "loaded=", 7))
 		p->loaded = us_pool_strdup(p->pool, value + 1);
 	if (!strncmp(line, "failed=", 7))
@@ -171,166 +101,10 @@ static bool take_line(void *data, const char *line, bool answer)
 	return p->wish->kind == US_CRASH_LOCKUP;
 }
 
-/* ---- the two runs ---- */
-
-static const char *order_of(struct play *p, const char *role)
-{
-	return us_pool_format(p->pool, "role=%s\nkind=%s\ncall=%s\nunpacked=%s\ncmdline=%s\n", role,
-			      us_crash_kind_name(p->wish->kind),
-			      p->arming->wanted.unpacked ? "load" : p->arming->config->call,
-			      p->arming->wanted.unpacked ? "yes" : "no", p->stage->cmdline);
-}
-
-static struct us_err *init_part(struct play *p, struct us_crash_initrd_part *ret)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return us_err_os(errno, "/proc/self/exe");
-	*ret = (struct us_crash_initrd_part){ .path = "/init",
-					      .source = us_pool_strndup(p->pool, self, (size_t)n),
-					      .program = true };
-	return ret->source ? NULL : us_err_nomem();
-}
-
-static struct us_err *write_file(const char *path, struct us_bytes a, struct us_bytes b)
-{
-	_us_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return us_err_os(errno, "creating %s", path);
-	US_TRY(us_file_write_all(fd, a, path));
-	return us_file_write_all(fd, b, path);
-}
-
-/* A cpio archive may follow a packed one at a multiple of four bytes. */
-static struct us_bytes padding(struct us_bytes b)
-{
-	static const uint8_t zeros[4];
-
-	return us_bytes_of(zeros, -b.n & 3);
-}
-
-static struct us_err *first_initrd(struct play *p, const char *path)
-{
-	_us_blob_deinit_ struct us_blob cpio = { 0 }, trap = { 0 };
-	struct us_crash_initrd_part parts[5] = { 0 };
-	const char *order = order_of(p, "crash");
-	size_t n = 4;
-
-	if (!order)
-		return us_err_nomem();
-	US_TRY(init_part(p, &parts[0]));
-	parts[1].path = US_REHEARSE_KERNEL;
-	parts[1].source = p->arming->kernel->path;
-	parts[2].path = US_REHEARSE_INITRD;
-	parts[2].bytes = p->stage->image;
-	parts[3].path = US_REHEARSE_ORDER;
-	parts[3].bytes = us_bytes_of(order, strlen(order));
-	if (p->wish->kind == US_CRASH_NULL || p->wish->kind == US_CRASH_LOCKUP) {
-		const char *modules =
-			us_pool_format(p->pool, "%s/lib/modules/%s",
-				       p->host->live ? "" : p->host->root, p->host->release.v);
-
-		if (!modules)
-			return us_err_nomem();
-		US_TRY(us_trap_make(modules, p->wish->kind, &trap));
-		parts[4].path = US_REHEARSE_TRAP;
-		parts[4].bytes = us_blob_bytes(&trap);
-		n = 5;
-	}
-	US_TRY(us_crash_initrd_make(parts, n, &cpio));
-	return write_file(path, us_blob_bytes(&cpio), (struct us_bytes){ 0 });
-}
-
-static void fill_wish(struct play *p, const char *name, struct us_vm_wish *w)
-{
-	unsigned int usual = p->r->kvm ? SECONDS_KVM : SECONDS_TCG;
-
-	*w = (struct us_vm_wish){
-		.qemu = p->qemu,
-		.dir = p->dir,
-		.name = name,
-		.controller = p->stage->controller,
-		.memory_bytes = p->wish->memory_bytes ? p->wish->memory_bytes
-						      : MEMORY_USUAL + p->r->reserve_bytes,
-		.cpus = p->wish->cpus,
-		.timeout_s = p->wish->timeout_s ? p->wish->timeout_s : usual,
-		.silent_s = p->r->kvm ? SILENT_S : 0,
-		.kvm = p->r->kvm,
-		.on_line = take_line,
-		.data = p,
-	};
-}
-
-static struct us_err *run_crash(struct play *p, struct us_vm_run *run)
-{
-	static const char *const more[US_CRASH_KINDS] = {
-		[US_CRASH_NULL] = " oops=panic", [US_CRASH_LOCKUP] = " unknown_nmi_panic"
-	};
-	const char *words = more[p->wish->kind];
-	struct us_vm_wish w;
-
-	fill_wish(p, "crash", &w);
-	w.kernel = p->stage->kernel;
-	w.initrd = in_dir(p, "first.cpio");
-	w.disks[0] = in_dir(p, "disk.img");
-	w.append = us_pool_format(
-		p->pool,
-		"console=ttyS0 rdinit=/init panic=10 loglevel=4 crashkernel=%" PRIu64 "K%s",
-		p->r->reserve_bytes / 1024, words ? words : "");
-	if (!w.initrd || !w.disks[0] || !w.append)
-		return us_err_nomem();
-	US_TRY(first_initrd(p, w.initrd));
-	us_progress_at(p->wish->progress, "starting the first kernel", 0, 0);
-	return us_vm_boot(&w, run);
-}
-
-/* The capture kernel again, with its own modules and our /init over its own. */
-static struct us_err *run_look(struct play *p, struct us_vm_run *run)
-{
-	_us_blob_deinit_ struct us_blob cpio = { 0 };
-	struct us_crash_initrd_part parts[2] = { 0 };
-	const char *order = order_of(p, "look");
-	struct us_bytes pad = padding(p->stage->image);
-	_us_text_deinit_ struct us_text both = { 0 };
-	struct us_vm_wish w;
-
-	fill_wish(p, "look", &w);
-	w.kernel = p->arming->kernel->path;
-	w.initrd = in_dir(p, "look.cpio");
-	w.disks[0] = in_dir(p, "disk.img");
-	w.append = "console=ttyS0 rdinit=/init panic=10 loglevel=4";
-	if (!order || !w.initrd || !w.disks[0])
-		return us_err_nomem();
-	US_TRY(init_part(p, &parts[0]));
-	parts[1].path = US_REHEARSE_ORDER;
-	parts[1].bytes = us_bytes_of(order, strlen(order));
-	US_TRY(us_crash_initrd_make(parts, 2, &cpio));
-	us_text_put(&both, p->stage->image.p, p->stage->image.n);
-	us_text_put(&both, pad.p, pad.n);
-	if (both.failed)
-		return us_err_nomem();
-	US_TRY(write_file(w.initrd, us_bytes_of(both.s, both.n), us_blob_bytes(&cpio)));
-	if (p->wish->keep_dir) {
-		w.disks[1] = in_dir(p, "out.img");
-		if (!w.disks[1])
-			return us_err_nomem();
-		US_TRY(write_file(w.disks[1],
-				  us_bytes_of(US_REHEARSE_OUT, sizeof(US_REHEARSE_OUT) - 1),
-				  (struct us_bytes){ 0 }));
-		if (truncate(w.disks[1], (off_t)OUT_BYTES))
-			return us_err_os(errno, "%s", w.disks[1]);
-	}
-	us_progress_at(p->wish->progress, "looking at what was saved", 0, 0);
-	return us_vm_boot(&w, run);
-}
-
 /* ---- what it comes to ---- */
 
-static struct us_err *fail(struct play *p, const char *fmt, ...) us_must_check us_printf(2, 3);
-static struct us_err *fail(struct play *p, const char *fmt, ...)
+static struct us_err *fail(struct us_play *p, const char *fmt, ...) us_must_check us_printf(2, 3);
+static struct us_err *fail(struct us_play *p, const char *fmt, ...)
 {
 	_us_text_deinit_ struct us_text t = { 0 };
 	va_list ap;
@@ -343,7 +117,7 @@ static struct us_err *fail(struct play *p, const char *fmt, ...)
 	return p->r->failed_at ? NULL : us_err_nomem();
 }
 
-static struct us_err *keep_tail(struct play *p, const struct us_vm_run *run)
+static struct us_err *keep_tail(struct us_play *p, const struct us_vm_run *run)
 {
 	size_t from = run->console.n, lines = 0;
 	char *copy, *to;
@@ -362,7 +136,7 @@ static struct us_err *keep_tail(struct play *p, const struct us_vm_run *run)
 	return copy ? NULL : us_err_nomem();
 }
 
-static struct us_err *judge_crash(struct play *p, const struct us_vm_run *run)
+static struct us_err *judge_crash(struct us_play *p, const struct us_vm_run *run)
 {
 	const char *late = run->timed_out ? ", and the time was over" : "";
 
@@ -386,7 +160,7 @@ static struct us_err *judge_crash(struct play *p, const struct us_vm_run *run)
 	return NULL;
 }
 
-static struct us_err *take_times(struct play *p, const struct us_capture_state *state)
+static struct us_err *take_times(struct us_play *p, const struct us_capture_state *state)
 {
 	struct us_rehearse_stage *stages =
 		us_pool_array(p->pool, state->n_stages + 1, sizeof(*stages));
@@ -439,7 +213,7 @@ static uint64_t number(const struct us_capture_state *state, const char *key)
 	return text && us_text_u64(text, 10, &v) ? v : 0;
 }
 
-static struct us_err *judge_look(struct play *p, const struct us_vm_run *run)
+static struct us_err *judge_look(struct us_play *p, const struct us_vm_run *run)
 {
 	struct us_capture_state state = { 0 };
 	struct us_err *err = us_capture_state_parse(us_blob_bytes(&run->answers), &state);
@@ -476,9 +250,9 @@ static struct us_err *judge_look(struct play *p, const struct us_vm_run *run)
 	return err;
 }
 
-static struct us_err *add_word(struct play *p, const char **list, size_t *n, const char *fmt, ...)
+static struct us_err *add_word(struct us_play *p, const char **list, size_t *n, const char *fmt, ...)
 	us_must_check us_printf(4, 5);
-static struct us_err *add_word(struct play *p, const char **list, size_t *n, const char *fmt, ...)
+static struct us_err *add_word(struct us_play *p, const char **list, size_t *n, const char *fmt, ...)
 {
 	_us_text_deinit_ struct us_text t = { 0 };
 	va_list ap;
@@ -493,7 +267,7 @@ static struct us_err *add_word(struct play *p, const char **list, size_t *n, con
 	return NULL;
 }
 
-static struct us_err *say_proved(struct play *p)
+static struct us_err *say_proved(struct us_play *p)
 {
 	const char **yes = us_pool_array(p->pool, WORDS_MAX + 1, sizeof(*yes));
 	const char **no = us_pool_array(p->pool, WORDS_MAX + 1, sizeof(*no));
@@ -519,9 +293,12 @@ static struct us_err *say_proved(struct play *p)
 				us_text_size(r->reserve_bytes, a)));
 	if (r->dump_pages)
 		US_TRY(add_word(p, yes, &y,
-				"%s: its disk is found and mounted, and a dump of %s with %" PRIu64
+				"%s: its disk%s found%s%s, and a dump of %s with %" PRIu64
 				" pages is written there",
 				p->stage->target->spec.text ? p->stage->target->spec.text : "",
+				p->stage->n_disks > 1 ? "s are" : " is",
+				p->stage->below ? ", assembled to " : " and mounted",
+				p->stage->below ? p->stage->below : "",
 				us_text_size(r->dump_bytes, a), r->dump_pages));
 	if (r->passed && r->panic)
 		US_TRY(add_word(
@@ -549,9 +326,9 @@ static struct us_err *say_proved(struct play *p)
 }
 
 /* The folder's out.img becomes the dump. */
-static struct us_err *keep_dump(struct play *p)
+static struct us_err *keep_dump(struct us_play *p)
 {
-	const char *from = in_dir(p, "out.img"), *to = in_dir(p, "dump");
+	const char *from = us_play_path(p, "out.img"), *to = us_play_path(p, "dump");
 
 	if (!p->wish->keep_dir || p->quick)
 		return NULL;
@@ -566,37 +343,54 @@ static struct us_err *keep_dump(struct play *p)
 	return NULL;
 }
 
-static struct us_err *make_disk(struct play *p)
-{
-	const struct us_recipe_target *target = p->stage->target;
-	const char *path = in_dir(p, "disk.img");
-
-	if (!path)
-		return us_err_nomem();
-	return us_disk_make(path, p->stage->device,
-			    target->spec.kind == US_TARGET_RAW ? NULL : target->fs);
-}
-
-static void forget_lines(struct play *p)
+static void forget_lines(struct us_play *p)
 {
 	p->loaded = p->failed = p->result = p->at = p->died = NULL;
-	p->crashed = p->captured = p->second = false;
+	p->began = p->crashed = p->captured = p->second = false;
 	p->clock = 0;
 	p->least_kb = UINT64_MAX;
 }
 
-static struct us_err *play(struct play *p)
+/*
+ * The scratch disks with all that belongs on them; where that cannot be had, a plain one and an
+ * image for it. *ret_silent: the machine that was to make it said nothing at all.
+ */
+static struct us_err *prepare(struct us_play *p, bool *ret_silent)
+{
+	_us_err_free_ struct us_err *err = us_play_disks(p);
+	const char *problem = NULL;
+
+	*ret_silent = false;
+	if (!p->stage->built || (err && err->code == US_ERR_NOMEM))
+		return us_steal(&err);
+	if (err)
+		problem = us_pool_strdup(p->pool, err->text);
+	else
+		US_TRY(us_play_make(p, take_line, &problem));
+	*ret_silent = !err && !p->began;
+	if (!problem || (*ret_silent && p->r->kvm))
+		return NULL;
+	us_stage_deinit(p->stage);
+	US_TRY(us_stage_make(p->host, p->arming, problem, p->pool, p->stage));
+	p->r->exact = p->stage->exact;
+	return us_play_disks(p);
+}
+
+static struct us_err *play(struct us_play *p)
 {
 	_us_vm_run_deinit_ struct us_vm_run crash = { 0 }, look = { 0 };
-	bool kvm = us_vm_has_kvm();
+	bool kvm = us_vm_has_kvm(), silent;
 
 	for (p->r->kvm = kvm;; p->r->kvm = false) {
-		US_TRY(make_disk(p));
+		forget_lines(p);
+		US_TRY(prepare(p, &silent));
+		if (silent && p->r->kvm)
+			continue;
 		forget_lines(p);
 		us_vm_run_deinit(&crash);
-		US_TRY(run_crash(p, &crash));
+		US_TRY(us_play_crash(p, take_line, &crash));
 		/* nested KVM may be there and not work: then the machine says nothing at all */
-		if (!p->r->kvm || p->loaded || p->failed || p->crashed)
+		if (!p->r->kvm || p->began)
 			break;
 	}
 	US_TRY(judge_crash(p, &crash));
@@ -606,22 +400,22 @@ static struct us_err *play(struct play *p)
 	if (p->quick || !p->result || !strncmp(p->result, "nothing", 7) ||
 	    !strncmp(p->result, "log", 3))
 		return NULL;
-	US_TRY(run_look(p, &look));
+	US_TRY(us_play_look(p, take_line, &look));
 	p->r->seconds += look.seconds;
 	return judge_look(p, &look);
 }
 
-static struct us_err *with_stage(struct play *p)
+static struct us_err *with_stage(struct us_play *p)
 {
 	struct us_stage stage = { 0 };
-	struct us_err *err = us_stage_make(p->host, p->arming, p->pool, &stage);
+	struct us_err *err = us_stage_make(p->host, p->arming, NULL, p->pool, &stage);
 	struct us_held held;
 
 	us_held_begin(&held);
 	p->stage = &stage;
 	p->r->exact = stage.exact;
 	if (!err)
-		err = make_dir(p);
+		err = us_play_dir(p);
 	if (!err)
 		err = play(p);
 	if (!err)
@@ -629,15 +423,15 @@ static struct us_err *with_stage(struct play *p)
 	if (!err)
 		err = keep_dump(p);
 	if (!p->wish->keep_dir)
-		remove_dir(p);
+		us_play_remove_dir(p);
 	else if (p->dir)
-		tidy_dir(p);
+		us_play_tidy_dir(p);
 	us_stage_deinit(&stage);
 	us_held_end(&held);
 	return err;
 }
 
-static struct us_err *find_qemu(struct play *p)
+static struct us_err *find_qemu(struct us_play *p)
 {
 	const char *name = p->wish->qemu ? p->wish->qemu : "qemu-system-x86_64";
 
@@ -671,7 +465,7 @@ static struct us_err *rehearse(const struct us_host *host, const struct us_armin
 			       struct us_rehearsal **ret)
 {
 	struct us_rehearsal *r = calloc(1, sizeof(*r));
-	struct play p = { .host = host, .arming = arming, .wish = wish, .r = r, .quick = quick };
+	struct us_play p = { .host = host, .arming = arming, .wish = wish, .r = r, .quick = quick };
 	struct us_err *err;
 
 	if (!r)

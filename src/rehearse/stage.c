@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What plays what: the target that is rehearsed, the disk and the controller that stand for the
+ * What plays what: the target that is rehearsed, the disks and the controller that stand for the
  * real ones, and the capture image. Where all of it can be had in QEMU, the image is the very one
- * that is armed. Where not (LVM, md, LUKS, a network, a controller that QEMU does not have), an
- * image is made with the same configuration and a plain disk with the same kind of file system, and
- * what that leaves unproved is said.
+ * that is armed; LVM, md and LUKS are made on the scratch disks by a machine of their own. Where
+ * not (a network, a controller that QEMU does not have, what cannot be made), an image is made with
+ * the same configuration and a plain disk with the same kind of file system, and what that leaves
+ * unproved is said.
  */
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -18,6 +19,7 @@
 struct making {
 	const struct us_host *host;
 	const struct us_arming *arming;
+	const char *not_built; /* why what lies below a target cannot be made; NULL: it can */
 	struct us_pool *pool;
 	struct us_stage *s;
 };
@@ -41,11 +43,129 @@ static struct us_err *leave_out(struct making *m, const char *fmt, ...)
 	return NULL;
 }
 
-static const struct us_recipe_device *device_of(const struct us_recipe *recipe, const char *name)
+/* ---- what the target lies on ---- */
+
+/* Does it lie on the one of that name? */
+static bool lies_on(const struct us_recipe_device *device, const char *name)
 {
-	for (size_t i = 0; name && i < recipe->n_devices; i++)
-		if (!strcmp(recipe->devices[i].name, name))
-			return &recipe->devices[i];
+	size_t n = strlen(name);
+
+	for (const char *const *m = device->members; m && *m; m++)
+		if (!strcmp(*m, name))
+			return true;
+	for (const char *const *line = device->table; line && *line; line++)
+		for (const char *p = *line; (p = strstr(p, "${")); p += 2)
+			if (!strncmp(p + 2, name, n) && p[2 + n] == '}')
+				return true;
+	return false;
+}
+
+static const char *node_of(const struct us_walk_result *walk, const char *name)
+{
+	for (size_t i = 0; i < walk->n_devices; i++)
+		if (!strcmp(walk->devices[i].name, name))
+			return walk->nodes[i];
+	return NULL;
+}
+
+/* The target's device and all below it, in the recipe's order: what lies on others comes later. */
+static struct us_err *take_devices(struct making *m, const struct us_recipe *recipe,
+				   const char *target)
+{
+	struct us_recipe_device *devices =
+		us_pool_array(m->pool, recipe->n_devices + 1, sizeof(*devices));
+	const char **nodes = us_pool_array(m->pool, recipe->n_devices + 1, sizeof(*nodes));
+	bool *wanted = us_pool_array(m->pool, recipe->n_devices + 1, sizeof(*wanted));
+
+	if (!devices || !nodes || !wanted)
+		return us_err_nomem();
+	for (size_t i = recipe->n_devices; target && i-- > 0;) {
+		const char *name = recipe->devices[i].name;
+
+		wanted[i] = !strcmp(name, target);
+		for (size_t k = i + 1; k < recipe->n_devices; k++)
+			wanted[i] |= wanted[k] && lies_on(&recipe->devices[k], name);
+	}
+	for (size_t i = 0; i < recipe->n_devices; i++) {
+		if (!wanted[i])
+			continue;
+		nodes[m->s->n_devices] = node_of(m->arming->walk, recipe->devices[i].name);
+		devices[m->s->n_devices++] = recipe->devices[i];
+		m->s->n_disks += recipe->devices[i].kind == US_DEVICE_FOUND;
+	}
+	m->s->devices = devices;
+	m->s->nodes = nodes;
+	return NULL;
+}
+
+static const char *tool_of(const struct us_recipe_device *device)
+{
+	const char *uuid = device->uuid ? device->uuid : "";
+
+	return device->kind == US_DEVICE_FOUND ? NULL
+	       : device->kind == US_DEVICE_MD  ? "md"
+	       : !strncmp(uuid, "LVM-", 4)     ? "LVM"
+	       : !strncmp(uuid, "CRYPT-", 6)   ? "LUKS"
+					       : "device mapper";
+}
+
+static struct us_err *name_below(struct making *m)
+{
+	_us_text_deinit_ struct us_text t = { 0 };
+
+	for (size_t i = 0; i < m->s->n_devices; i++) {
+		const char *tool = tool_of(&m->s->devices[i]);
+
+		if (tool && !(t.s && strstr(t.s, tool)))
+			us_text_add(&t, "%s%s", t.n ? " and " : "", tool);
+		m->s->crypt |= m->s->devices[i].needs_keys;
+	}
+	m->s->below = t.n ? us_pool_strdup(m->pool, t.s) : NULL;
+	return t.failed || (t.n && !m->s->below) ? us_err_nomem() : NULL;
+}
+
+static bool is_subvolume(const struct us_recipe_target *target)
+{
+	return target->fs_options && strstr(target->fs_options, "subvol=");
+}
+
+/* Why a table cannot be had in a virtual machine; NULL: it can. */
+static const char *odd_table(const struct us_recipe_device *device)
+{
+	static const char *const known[] = { "linear", "striped", "crypt" };
+
+	for (const char *const *line = device->table; line && *line; line++) {
+		char type[17] = "";
+		size_t i = 0;
+
+		if (sscanf(*line, "%*u %*u %16s", type) != 1)
+			return "a table that is none";
+		while (i < us_array_size(known) && strcmp(known[i], type))
+			i++;
+		if (i == us_array_size(known))
+			return "a volume of a kind that a rehearsal cannot make";
+	}
+	return NULL;
+}
+
+/* Why what lies below cannot be made in a virtual machine; NULL: it can, or there is nothing. */
+static const char *not_built(const struct making *m)
+{
+	size_t most = us_vm_disks_max(m->s->controller ? m->s->controller : "virtio_blk");
+
+	if (m->not_built)
+		return m->not_built;
+	if (m->s->n_disks >= most)
+		return "more disks than the controller takes in QEMU";
+	for (size_t i = 0; i < m->s->n_devices; i++) {
+		const struct us_recipe_device *d = &m->s->devices[i];
+		const char *odd = odd_table(d);
+
+		if (odd)
+			return odd;
+		if (d->kind == US_DEVICE_FOUND && d->members && *d->members)
+			return "a partition of an array";
+	}
 	return NULL;
 }
 
@@ -74,50 +194,45 @@ static const char *stand_in_fs(const struct us_recipe_target *target)
 	return us_disk_marks(target->fs, (struct us_bytes){ 0 }, marks) ? target->fs : "ext4";
 }
 
-/* Why the very image cannot play: said, and a stand-in is needed. */
-static struct us_err *judge(struct making *m, const struct us_recipe *recipe, bool *ret_exact)
+/* Why the very image cannot play: said. *ret_plain: a plain disk stands for what lies below. */
+static struct us_err *judge(struct making *m, const struct us_recipe *recipe, bool *ret_exact,
+			    bool *ret_plain)
 {
 	const struct us_recipe_target *target = recipe->n_targets ? &recipe->targets[0] : NULL;
-	const struct us_recipe_device *device = target ? device_of(recipe, target->device) : NULL;
-	size_t before = m->s->n_not_proved;
+	const char *why;
 
-	m->s->controller = controller_of(m->arming->walk);
 	if (!target)
 		return us_err_new(US_ERR_NOT_FOUND,
 				  "no target can be used, so there is nothing to rehearse "
 				  "(understudy arm --dry-run says why)");
+	m->s->controller = controller_of(m->arming->walk);
+	US_TRY(take_devices(m, recipe, target->device));
+	US_TRY(name_below(m));
 	for (size_t i = 1; i < recipe->n_targets; i++)
 		US_TRY(leave_out(m, "the target %s: only the first one is rehearsed",
 				 text_of(&recipe->targets[i])));
-	if (!device)
-		US_TRY(leave_out(m,
+	why = us_disk_possible(target) ? not_built(m) : "a kind that a rehearsal cannot make";
+	m->s->built = m->s->n_devices != m->s->n_disks || is_subvolume(target);
+	*ret_plain = !m->s->n_devices || !us_disk_possible(target) || (m->s->built && why);
+	*ret_exact = !*ret_plain && m->s->controller && recipe->n_targets == 1;
+	if (!m->s->n_devices)
+		return leave_out(m,
 				 "the target %s: a plain disk stands for it, and nothing is "
 				 "sent over a network (rehearse --live-parts tries it)",
-				 text_of(target)));
-	else if (!us_disk_possible(device, target))
-		US_TRY(leave_out(m,
-				 "what lies below the target %s (%s): a plain disk with %s "
+				 text_of(target));
+	if (*ret_plain)
+		return leave_out(m,
+				 "what lies below the target %s (%s; %s): a plain disk with %s "
 				 "stands for it",
 				 text_of(target),
-				 device->kind == US_DEVICE_MD ? "md"
-				 : device->kind == US_DEVICE_DM
-					 ? "device mapper: LVM, LUKS or the like"
-				 : target->fs ? "a subvolume"
-					      : "its kind",
-				 stand_in_fs(target)));
-	else if (!m->s->controller)
+				 m->s->below ? m->s->below : target->fs ? target->fs : "raw", why,
+				 stand_in_fs(target));
+	if (m->s->crypt)
+		US_TRY(leave_out(m, "the encrypted volume's own key: one of the same name and "
+				    "length was made up for the rehearsal and handed over"));
+	if (!m->s->controller)
 		US_TRY(leave_out(m, "the drivers of this machine's disk: QEMU does not have that "
 				    "controller, virtio-blk stands for it"));
-	*ret_exact = m->s->n_not_proved == before;
-	return NULL;
-}
-
-static struct us_err *play_itself(struct making *m, const struct us_recipe *recipe)
-{
-	m->s->exact = true;
-	m->s->image = m->arming->image->bytes;
-	m->s->target = &recipe->targets[0];
-	m->s->device = device_of(recipe, m->s->target->device);
 	return NULL;
 }
 
@@ -141,20 +256,12 @@ static struct us_err *play_plain(struct making *m, const struct us_recipe_target
 		.fs_options = "",
 	};
 	target->spec.budget_s = real->spec.budget_s;
-	m->s->device = device;
+	m->s->devices = device;
+	m->s->n_devices = m->s->n_disks = 1;
+	m->s->nodes = NULL;
+	m->s->below = NULL;
+	m->s->built = m->s->crypt = false;
 	m->s->target = target;
-	return NULL;
-}
-
-/* The real target on the real kind of disk, but alone. */
-static struct us_err *play_alone(struct making *m, const struct us_recipe *recipe)
-{
-	const struct us_recipe_device *device = device_of(recipe, recipe->targets[0].device);
-
-	if (!device || !us_disk_possible(device, &recipe->targets[0]))
-		return play_plain(m, &recipe->targets[0]);
-	m->s->target = &recipe->targets[0];
-	m->s->device = device;
 	return NULL;
 }
 
@@ -181,8 +288,9 @@ static struct us_err *make_image(struct making *m)
 	for (size_t i = 0; i < n; i++) /* all for the one target there is */
 		modules[i].target = modules[i].target > 0 ? 0 : modules[i].target;
 	memcpy(modules + n, more, sizeof(more));
-	walk.devices = m->s->device;
-	walk.n_devices = 1;
+	walk.devices = m->s->devices;
+	walk.n_devices = m->s->n_devices;
+	walk.nodes = m->s->nodes;
 	walk.targets = m->s->target;
 	walk.n_targets = 1;
 	walk.modules = modules;
@@ -227,11 +335,14 @@ static struct us_err *running_kernel(struct making *m)
 }
 
 struct us_err *us_stage_make(const struct us_host *host, const struct us_arming *arming,
-			     struct us_pool *pool, struct us_stage *ret)
+			     const char *not_built, struct us_pool *pool, struct us_stage *ret)
 {
 	struct us_stage s = { 0 };
-	struct making m = { .host = host, .arming = arming, .pool = pool, .s = &s };
-	bool exact = false;
+	struct making m = {
+		.host = host, .arming = arming, .not_built = not_built, .pool = pool, .s = &s
+	};
+	const struct us_recipe *recipe;
+	bool plain = false;
 
 	if (!arming->walk || !arming->image)
 		return us_err_new(US_ERR_NOT_FOUND, "nothing was built that could be rehearsed");
@@ -240,13 +351,15 @@ struct us_err *us_stage_make(const struct us_host *host, const struct us_arming 
 		return us_err_nomem();
 	US_TRY(running_kernel(&m));
 	US_TRY(words(&m));
-	US_TRY(judge(&m, arming->image->recipe, &exact));
-	if (exact) {
-		US_TRY(play_itself(&m, arming->image->recipe));
-	} else {
-		US_TRY(play_alone(&m, arming->image->recipe));
+	recipe = arming->image->recipe;
+	US_TRY(judge(&m, recipe, &s.exact, &plain));
+	s.target = &recipe->targets[0];
+	if (plain)
+		US_TRY(play_plain(&m, s.target));
+	if (s.exact)
+		s.image = arming->image->bytes;
+	else
 		US_TRY(make_image(&m));
-	}
 	if (!s.controller)
 		s.controller = "virtio_blk";
 	US_TRY(leave_out(&m, "this machine's firmware, its processors and other devices, and "

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define ARGS_MAX  64
+#define ARGS_MAX  (48 + 4 * US_VM_DISKS)
 #define TICK_NS   100000000L
 #define NMI_MS    4000 /* until a CPU spins */
 #define LINGER_MS 4000 /* after the last word */
@@ -28,15 +28,24 @@
 /* Controllers that QEMU has, by the module that drives them. %s: the id of the drive. */
 static const struct {
 	const char *module, *bus, *device;
+	size_t most; /* disks */
 } controllers[] = {
-	{ "nvme", NULL, "nvme,drive=%s,serial=%s" },
-	{ "virtio_blk", NULL, "virtio-blk-pci,drive=%s,serial=%s" },
-	{ "virtio_scsi", "virtio-scsi-pci,id=bus0", "scsi-hd,drive=%s,serial=%s" },
-	{ "ahci", "ich9-ahci,id=ahci0", "ide-hd,drive=%s,serial=%s" },
-	{ "megaraid_sas", "megasas,id=bus0", "scsi-hd,drive=%s,serial=%s" },
-	{ "mptsas", "mptsas1068,id=bus0", "scsi-hd,drive=%s,serial=%s" },
-	{ "vmw_pvscsi", "pvscsi,id=bus0", "scsi-hd,drive=%s,serial=%s" },
+	{ "nvme", NULL, "nvme,drive=%s,serial=%s", US_VM_DISKS },
+	{ "virtio_blk", NULL, "virtio-blk-pci,drive=%s,serial=%s", US_VM_DISKS },
+	{ "virtio_scsi", "virtio-scsi-pci,id=bus0", "scsi-hd,drive=%s,serial=%s", US_VM_DISKS },
+	{ "ahci", "ich9-ahci,id=ahci0", "ide-hd,drive=%s,serial=%s", 6 },
+	{ "megaraid_sas", "megasas,id=bus0", "scsi-hd,drive=%s,serial=%s", US_VM_DISKS },
+	{ "mptsas", "mptsas1068,id=bus0", "scsi-hd,drive=%s,serial=%s", 8 },
+	{ "vmw_pvscsi", "pvscsi,id=bus0", "scsi-hd,drive=%s,serial=%s", US_VM_DISKS },
 };
+
+size_t us_vm_disks_max(const char *controller)
+{
+	for (size_t i = 0; controller && i < us_array_size(controllers); i++)
+		if (!strcmp(controllers[i].module, controller))
+			return controllers[i].most;
+	return US_VM_DISKS;
+}
 
 const char *us_vm_controller(const char *module)
 {
@@ -191,17 +200,18 @@ static void disk_args(struct vm *vm)
 	}
 	for (size_t i = 0; i < us_array_size(w->disks) && w->disks[i]; i++) {
 		const char *shape = controllers[row].device, *hole = strstr(shape, "%s");
-		char id[8];
+		bool sata = !strcmp(controllers[row].module, "ahci");
+		char id[8], port[24] = "";
 
 		snprintf(id, sizeof(id), "disk%zu", i);
+		if (sata)
+			snprintf(port, sizeof(port), ",bus=ahci0.%zu", i);
 		arg(vm, "-drive");
-		arg(vm, "id=%s,file=%s,format=raw,if=none,cache=unsafe,discard=unmap", id,
-		    option_path(vm, w->disks[i]));
+		/* an array that is brought in step again writes what may be all zeros */
+		arg(vm, "id=%s,file=%s,format=raw,if=none,cache=unsafe,discard=unmap%s", id,
+		    option_path(vm, w->disks[i]), w->disks[1] ? ",detect-zeroes=unmap" : "");
 		arg(vm, "-device");
-		arg(vm, "%.*s%s,serial=%s%s", (int)(hole - shape), shape, id, id,
-		    controllers[row].bus && !strcmp(controllers[row].module, "ahci")
-			    ? (i ? ",bus=ahci0.1" : ",bus=ahci0.0")
-			    : "");
+		arg(vm, "%.*s%s,serial=%s%s", (int)(hole - shape), shape, id, id, port);
 	}
 }
 
