@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the target of a rehearsal lies on, inside its machines: brought up by the capture's own code,
- * and given what belongs on each assembled device when the target is made, from the disk with the
- * pieces. Subvolumes of btrfs are made (linux/btrfs.h), and keys of encrypted volumes put where the
- * kernel looks for them (add_key(2); crash_dm_crypt_keys of Linux 6.16).
+ * What the target of a rehearsal lies on, inside its machines: brought up by the capture's own
+ * code, and given what belongs on each assembled device when the target is made, from the disk with
+ * the pieces. Subvolumes of btrfs are made (linux/btrfs.h), and keys of encrypted volumes put where
+ * the kernel looks for them (add_key(2); crash_dm_crypt_keys of Linux 6.16).
  */
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -78,7 +78,7 @@ static struct us_err *put_pieces(int from, int to, const struct us_recipe_device
 			return NULL;
 		if (!strcmp(head.device, device->name))
 			US_TRY(copy_piece(from, at, to, &head));
-		at += us_align_up(head.bytes, US_FILL_BLOCK);
+		at += (head.bytes + US_FILL_BLOCK - 1) / US_FILL_BLOCK * US_FILL_BLOCK;
 	}
 }
 

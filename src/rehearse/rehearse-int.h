@@ -33,16 +33,16 @@ struct us_fill_head {
 
 /* ---- stage.c ---- */
 struct us_stage {
-	const struct us_recipe_target *target; /* that is played */
+	const struct us_recipe_target *target;  /* that is played */
 	const struct us_recipe_device *devices; /* that it lies on, in order of assembly */
-	size_t n_devices, n_disks; /* disks: those that are not assembled */
-	const char *const *nodes; /* of the real ones, below the host's root */
-	const char *below;        /* what is assembled of them, in words; NULL: nothing is */
-	bool built;               /* the target is made in a machine of its own */
+	size_t n_devices, n_disks;              /* disks: those that are not assembled */
+	const char *const *nodes;               /* of the real ones, below the host's root */
+	const char *below; /* what is assembled of them, in words; NULL: nothing is */
+	bool built;        /* the target is made in a machine of its own */
 	bool crypt; /* what lies below it reads zeros as noise: all of the file system counts */
-	struct us_bytes image;                 /* the very capture image, or one for the stand-in */
-	struct us_capture_image *made;         /* of the stand-in */
-	const char *controller;                /* "nvme": row of a table in vm.c */
+	struct us_bytes image;         /* the very capture image, or one for the stand-in */
+	struct us_capture_image *made; /* of the stand-in */
+	const char *controller;        /* "nvme": row of a table in vm.c */
 	const char *cmdline;
 	const char *kernel; /* path of the running kernel's image */
 	bool exact;         /* the image is the very one */
@@ -161,7 +161,8 @@ struct us_err *us_play_look(struct us_play *p, us_play_line_fn *on_line, struct 
 struct us_err *us_guest_stack(struct us_recipe *recipe, bool fill, struct us_pool *pool,
 			      const char **ret_node) us_must_check;
 /* The disk at whose beginning these bytes stand; US_ERR_NOT_FOUND. */
-struct us_err *us_guest_find(const char *mark, struct us_pool *pool, const char **ret) us_must_check;
+struct us_err *us_guest_find(const char *mark, struct us_pool *pool, const char **ret)
+	us_must_check;
 /* The subvolume of the target's options on the file system of node. */
 struct us_err *us_guest_subvolume(const struct us_recipe_target *target, const char *node)
 	us_must_check;

@@ -250,8 +250,8 @@ static struct us_err *judge_look(struct us_play *p, const struct us_vm_run *run)
 	return err;
 }
 
-static struct us_err *add_word(struct us_play *p, const char **list, size_t *n, const char *fmt, ...)
-	us_must_check us_printf(4, 5);
+static struct us_err *add_word(struct us_play *p, const char **list, size_t *n, const char *fmt,
+			       ...) us_must_check us_printf(4, 5);
 static struct us_err *add_word(struct us_play *p, const char **list, size_t *n, const char *fmt, ...)
 {
 	_us_text_deinit_ struct us_text t = { 0 };

@@ -353,10 +353,9 @@ struct us_err *us_play_make(struct us_play *p, us_play_line_fn *on_line, const c
 	US_TRY(us_capture_state_parse(us_blob_bytes(&run.answers), &said));
 	failed = us_capture_state_text(&said, "failed", 0);
 	if (!us_capture_state_text(&said, "done", 0))
-		*ret_problem = failed ? us_pool_strdup(p->pool, failed)
-			       : run.timed_out
-				       ? "the time was over"
-				       : "the machine that was to make it ended early";
+		*ret_problem = failed          ? us_pool_strdup(p->pool, failed)
+			       : run.timed_out ? "the time was over"
+					       : "the machine that was to make it ended early";
 	us_capture_state_deinit(&said);
 	return NULL;
 }

@@ -225,8 +225,10 @@ static struct us_err *judge(struct making *m, const struct us_recipe *recipe, bo
 				 "what lies below the target %s (%s; %s): a plain disk with %s "
 				 "stands for it",
 				 text_of(target),
-				 m->s->below ? m->s->below : target->fs ? target->fs : "raw", why,
-				 stand_in_fs(target));
+				 m->s->below  ? m->s->below
+				 : target->fs ? target->fs
+					      : "raw",
+				 why, stand_in_fs(target));
 	if (m->s->crypt)
 		US_TRY(leave_out(m, "the encrypted volume's own key: one of the same name and "
 				    "length was made up for the rehearsal and handed over"));

@@ -19,6 +19,7 @@ sys.path[:0] = [str(CLI), str(lab.TOP / "tests/fixtures/hosts")]
 
 import hosts  # noqa: E402
 import machines  # noqa: E402
+import stacked  # noqa: E402
 
 SECONDS = 900
 
@@ -121,19 +122,75 @@ def test_a_reservation_that_is_too_small_fails_with_its_stage(machine, rehearse)
     assert noted(root)[-1].split()[4] == "0"
 
 
-def test_what_qemu_cannot_play_is_played_by_a_plain_disk(machine, rehearse):
-    """btrfs in a subvolume: the target cannot be made without root, so another image is made, and that is said."""
-    def subvolume(root):
-        data = bytearray(128 * 1024)
-        data[65536 + 64:65536 + 72] = b"_BHRfS_M"
-        data[65536 + 32:65536 + 48] = bytes(range(16))
-        (root / "dev/vda1").write_bytes(data)
-        machines.text(root, "proc/self/mountinfo", "21 1 254:1 /@ / rw shared:1 - btrfs /dev/vda1 rw,subvolid=256,subvol=/@\n")
+def whole(run, *words):
+    """It passed with the very image, and what is proved names these."""
+    assert run["passed"] and run["exact"], run
+    assert any("this very capture image" in w for w in run["proved"]) and not any("stands for it" in w for w in run["not_proved"]), run
+    for word in words:
+        assert any(word in w for w in run["proved"]), run
+
+
+def test_the_very_image_on_a_logical_volume_over_two_disks(machine, rehearse, tmp_path):
+    status, said = rehearse(machine("6.12", change=stacked.lvm), "--keep", tmp_path / "kept")
+    run, = said["runs"]
+    assert status == 0
+    whole(run, "its disks are found, assembled to LVM")
+    kept = {p.name for p in (tmp_path / "kept").iterdir()}
+    assert {"disk.img", "disk2.img", "dump", "make.console"} <= kept and not kept & {"fill.img", "make.cpio", "piece.img"}
+
+
+@pytest.mark.matrix
+def test_a_striped_volume(machine, rehearse):
+    status, said = rehearse(machine("6.1", change=lambda root: stacked.lvm(root, striped=True)))
+    assert status == 0
+    whole(*said["runs"], "assembled to LVM")
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("level", ["raid1", "raid0", "raid10"])
+def test_an_array(machine, rehearse, level):
+    status, said = rehearse(machine("6.12", change=lambda root: stacked.md(root, level)))
+    assert status == 0
+    whole(*said["runs"], "assembled to md")
+
+
+@pytest.mark.matrix
+def test_an_encrypted_volume_with_a_scratch_key(machine, rehearse):
+    status, said = rehearse(machine("keys", change=stacked.luks))
+    run, = said["runs"]
+    assert status == 0
+    whole(run, "assembled to LUKS")
+    assert any("key: one of the same name" in w for w in run["not_proved"])
+
+
+def subvolume(root):
+    data = bytearray(128 * 1024)
+    data[65536 + 64:65536 + 72] = b"_BHRfS_M"
+    data[65536 + 32:65536 + 48] = bytes(range(16))
+    (root / "dev/vda1").write_bytes(data)
+    machines.text(root, "proc/self/mountinfo", "21 1 254:1 /@ / rw shared:1 - btrfs /dev/vda1 rw,subvolid=256,subvol=/@\n")
+
+
+@pytest.mark.matrix
+def test_a_subvolume(machine, rehearse):
     status, said = rehearse(machine("6.12", change=subvolume))
+    assert status == 0
+    whole(*said["runs"])
+
+
+def test_what_cannot_be_made_is_played_by_a_plain_disk(machine, rehearse):
+    """An array whose superblocks the kernel does not take: another image is made, and that is said."""
+    def damaged(root):
+        stacked.md(root)
+        for name in ("vda1", "vdb"):
+            with open(root / "dev" / name, "r+b") as f:
+                f.seek(4096 + 216)
+                f.write(b"\0\0\0\0")
+    status, said = rehearse(machine("6.12", change=damaged))
     run, = said["runs"]
     assert status == 0 and run["passed"], run
     assert not run["exact"] and any("a capture image like this" in w for w in run["proved"])
-    assert any("a plain disk with btrfs stands for it" in w for w in run["not_proved"])
+    assert any("(md; " in w and "a plain disk with ext4 stands for it" in w for w in run["not_proved"]), run
 
 
 def raw_partition(root):

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Made machines whose target lies on LVM, md or LUKS: what /sys, /dev and device mapper would say of them, on top of
+tests/cli/machines.py's one disk (vda1, 4 GiB). The metadata is written here as the tools write it (lvm2 2.03's text format
+1, linux/raid/md_p.h version 1.2), as far as the kernel and understudy read it.
+"""
+import struct
+import sys
+
+import vm as lab
+
+sys.path[:0] = [str(lab.TOP / "tests/cli"), str(lab.TOP / "tests/fixtures/hosts")]
+
+import machines  # noqa: E402
+
+SECTORS = 8386560  # of vda1, and of vdb as well
+VIRTUAL = "sys/devices/virtual/block"
+FIRST = f"{machines.DISK}/vda1"
+SECOND = machines.DISK.replace("04.0", "05.0").replace("virtio1", "virtio2").replace("vda", "vdb")
+AREA = 1044480  # bytes of an LVM metadata area, from 4096 on
+PARTS = ("aaaaaa", "bbbb", "cccc", "dddd", "eeee", "ffff", "gggggg")  # of an LVM UUID; the first tells them apart
+
+
+def second_disk(root):
+    """vdb, as large as vda1."""
+    machines.text(root, f"{SECOND}/dev", "254:16\n")
+    machines.text(root, f"{SECOND}/size", f"{SECTORS}\n")
+    machines.link(root, "sys/dev/block/254:16", SECOND)
+    machines.link(root, "sys/class/block/vdb", SECOND)
+    pci = SECOND.split("/virtio2")[0]
+    for folder, bus, driver in ((f"{pci}/virtio2", "virtio", "virtio_blk"), (pci, "pci", "virtio-pci")):
+        first = folder.replace("05.0", "04.0").replace("virtio2", "virtio1")
+        machines.text(root, f"{folder}/modalias", (root / first / "modalias").read_text())
+        machines.link(root, f"{folder}/driver", f"sys/bus/{bus}/drivers/{driver}")
+        machines.link(root, f"{folder}/subsystem", f"sys/bus/{bus}")
+
+
+def virtual(root, name, number, sectors, fs="ext4"):
+    """An assembled device with a file system's marks, mounted at /."""
+    machines.text(root, f"{VIRTUAL}/{name}/dev", f"{number}\n")
+    machines.text(root, f"{VIRTUAL}/{name}/size", f"{sectors}\n")
+    machines.link(root, f"sys/dev/block/{number}", f"{VIRTUAL}/{name}")
+    machines.link(root, f"sys/class/block/{name}", f"{VIRTUAL}/{name}")
+    (root / "dev" / name).write_bytes((root / "dev/vda1").read_bytes())
+    machines.text(root, "proc/self/mountinfo", f"21 1 {number} / / rw,relatime shared:1 - {fs} /dev/{name} rw\n")
+
+
+def mapped(root, node, number, name, uuid, table, below, sectors):
+    virtual(root, node, number, sectors)
+    machines.text(root, f"{VIRTUAL}/{node}/dm/name", f"{name}\n")
+    machines.text(root, f"{VIRTUAL}/{node}/dm/uuid", f"{uuid}\n")
+    machines.text(root, f"dev/mapper/tables/{number}", table)
+    for device in below:
+        machines.link(root, f"{VIRTUAL}/{node}/slaves/{device.rsplit('/', 1)[1]}", device)
+
+
+def put(root, node, pieces):
+    """The first MiB and a half of a disk, with pieces {offset: bytes} on zeros."""
+    data = bytearray(3 << 19)
+    for at, piece in pieces.items():
+        data[at:at + len(piece)] = piece
+    (root / "dev" / node).write_bytes(data)
+
+
+# ---- LVM
+
+def lvm_id(letter):
+    return "-".join((letter * 6, *PARTS[1:]))
+
+
+def lvm_crc(data):
+    crc = 0xf597a6cf
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xedb88320 if crc & 1 else 0)
+    return crc
+
+
+def physical_volume(letter, text):
+    label = struct.pack("<I8s", 32, b"LVM2 001") + lvm_id(letter).replace("-", "").encode()
+    label += struct.pack("<Q" + "QQ" * 4, SECTORS * 512, 1 << 20, 0, 0, 0, 4096, AREA, 0, 0)
+    label = label.ljust(512 - 20, b"\0")
+    head = b" LVM2 x[5A%r0N*>" + struct.pack("<IQQ", 1, 4096, AREA) + struct.pack("<QQII", 512, len(text), lvm_crc(text), 0)
+    head = head.ljust(508, b"\0")
+    return {512: b"LABELONE" + struct.pack("<QI", 1, lvm_crc(label)) + label, 4096: struct.pack("<I", lvm_crc(head)) + head + text}
+
+
+def lvm(root, striped=False):
+    """vg0-dump, 2 GiB on two physical volumes, one half after the other or striped."""
+    half = 1 << 21
+    second_disk(root)
+    segment = ('segment1 {\nstart_extent = 0\nextent_count = 512\ntype = "striped"\nstripe_count = 2\nstripe_size = 128\n'
+               'stripes = [ "pv0", 0, "pv1", 0 ]\n}\n' if striped else
+               'segment1 {\nstart_extent = 0\nextent_count = 256\ntype = "striped"\nstripe_count = 1\nstripes = [ "pv0", 0 ]\n}\n'
+               'segment2 {\nstart_extent = 256\nextent_count = 256\ntype = "striped"\nstripe_count = 1\nstripes = [ "pv1", 0 ]\n}\n')
+    volumes = "".join(f'pv{i} {{\nid = "{lvm_id(letter)}"\nstatus = ["ALLOCATABLE"]\npe_start = 2048\npe_count = 1023\n}}\n'
+                      for i, letter in enumerate("pq"))
+    text = (f'vg0 {{\nid = "{lvm_id("v")}"\nseqno = 2\nformat = "lvm2"\nstatus = ["RESIZEABLE", "READ", "WRITE"]\nextent_size = 8192\n'
+            f'physical_volumes {{\n{volumes}}}\nlogical_volumes {{\ndump {{\nid = "{lvm_id("l")}"\nstatus = ["READ", "WRITE", "VISIBLE"]\n'
+            f'segment_count = 1\n{segment}}}\n}}\n}}\ncontents = "Text Format Volume Group"\nversion = 1\n\0').encode()
+    table = (f"0 {2 * half} striped 2 128 254:1 2048 254:16 2048\n" if striped else
+             f"0 {half} linear 254:1 2048\n{half} {half} linear 254:16 2048\n")
+    mapped(root, "dm-0", "253:0", "vg0-dump", "LVM-" + lvm_id("v").replace("-", "") + lvm_id("l").replace("-", ""), table,
+           (FIRST, SECOND), 2 * half)
+    put(root, "vda1", physical_volume("p", text))
+    put(root, "vdb", physical_volume("q", text))
+
+
+# ---- md
+
+LEVELS = {"raid1": (1, 0), "raid0": (0, 128), "linear": (-1, 128), "raid10": (10, 128)}
+DATA = 2048  # sectors before a member's data
+
+
+def super_block(number, level):
+    """Version 1.2 of one of two members; clean, without a bitmap."""
+    code, chunk = LEVELS[level]
+    size = SECTORS - DATA if level == "raid1" else (SECTORS - DATA) // 128 * 128
+    sb = bytearray(260)
+    struct.pack_into("<III", sb, 0, 0xa92b4efc, 1, 0)
+    sb[16:32] = bytes(range(64, 80))
+    sb[32:64] = b"lab:0".ljust(32, b"\0")
+    struct.pack_into("<QiIQII", sb, 64, 1700000000, code, 0x102 if level == "raid10" else 0, size if level != "linear" else 0, chunk, 2)
+    struct.pack_into("<QQQ", sb, 128, DATA, SECTORS - DATA, 8)
+    struct.pack_into("<I", sb, 160, number)
+    sb[168:184] = bytes([number]) * 16
+    struct.pack_into("<QQQ", sb, 192, 1700000000, 7, (1 << 64) - 1)
+    struct.pack_into("<I", sb, 220, 2)
+    struct.pack_into("<HH", sb, 256, 0, 1)
+    total = sum(struct.unpack("<65I", sb))
+    struct.pack_into("<I", sb, 216, ((total & 0xffffffff) + (total >> 32)) & 0xffffffff)
+    return {4096: bytes(sb)}
+
+
+def md(root, level="raid1"):
+    second_disk(root)
+    sectors = (SECTORS - DATA if level == "raid1" else (SECTORS - DATA) // 128 * 128) * (1 if level in ("raid1", "raid10") else 2)
+    virtual(root, "md0", "9:0", sectors)
+    machines.text(root, f"{VIRTUAL}/md0/md/metadata_version", "1.2\n")
+    machines.text(root, f"{VIRTUAL}/md0/md/level", f"{level}\n")
+    for number, (name, device) in enumerate((("vda1", FIRST), ("vdb", SECOND))):
+        machines.text(root, f"{VIRTUAL}/md0/md/dev-{name}/state", "in_sync\n")
+        machines.link(root, f"{VIRTUAL}/md0/md/dev-{name}/block", device)
+        put(root, name, super_block(number, level))
+
+
+# ---- LUKS
+
+def luks(root):
+    uuid = "00112233-4455-6677-8899-aabbccddeeff"
+    sectors = SECTORS - 32768
+    mapped(root, "dm-0", "253:0", "cdump", f"CRYPT-LUKS2-{uuid.replace('-', '')}-cdump",
+           f"0 {sectors} crypt aes-xts-plain64 :64:logon:cryptsetup:{uuid}-d0 0 254:1 32768\n", (FIRST,), sectors)
+    put(root, "vda1", {0: b"LUKS\xba\xbe\0\2", 168: uuid.encode().ljust(40, b"\0")})
+    (root / "sys/kernel/config/crash_dm_crypt_keys").mkdir(parents=True)
