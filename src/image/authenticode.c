@@ -4,19 +4,17 @@
  * SignedData around it (RFC 2315), and the certificate of its signer. Spec: Microsoft "Windows
  * Authenticode Portable Executable Signature Format"; the order of sections and the rest behind
  * them as Linux 6.12 crypto/asymmetric_keys/verify_pefile.c hashes them. Each signature is verified
- * with its signer's certificate that the file carries; who trusts that is trust.c's matter.
+ * with its signer's certificate that the file carries; who trusts that is trust.c's matter. A signer
+ * named by its key id alone (CMS version 3), which no tool writes into a PE file, is not read.
  */
 #include "image/signature-int.h"
 
 #include "base/text.h"
 
 #include <errno.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pkcs7.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -26,11 +24,6 @@
 static void pkcs7_freep(PKCS7 **p)
 {
 	PKCS7_free(*p);
-}
-
-static void bio_freep(BIO **b)
-{
-	BIO_free(*b);
 }
 
 static void md_ctx_freep(EVP_MD_CTX **ctx)
@@ -44,7 +37,6 @@ static void bio_chain_freep(BIO **b)
 }
 
 #define _pkcs7_free_     __attribute__((cleanup(pkcs7_freep)))
-#define _bio_free_       __attribute__((cleanup(bio_freep)))
 #define _md_ctx_free_    __attribute__((cleanup(md_ctx_freep)))
 #define _bio_chain_free_ __attribute__((cleanup(bio_chain_freep)))
 
@@ -261,6 +253,21 @@ static enum us_tri verify_signer(PKCS7 *p7, PKCS7_SIGNER_INFO *info, X509 *cert,
 	return us_tri_of(PKCS7_signatureVerify(chain, p7, info, cert) == 1);
 }
 
+/* Is what the signer vouches for the content at all? That takes no key. */
+static bool means_content(PKCS7_SIGNER_INFO *info, const EVP_MD *md,
+			  const struct signed_content *content)
+{
+	const ASN1_OCTET_STRING *named = PKCS7_digest_from_attributes(info->auth_attr);
+	uint8_t sum[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+
+	if (!sk_X509_ATTRIBUTE_num(info->auth_attr))
+		return true; /* the signature is over the content itself */
+	return named && EVP_Digest(content->value.p, content->value.n, sum, &n, md, NULL) == 1 &&
+	       us_bytes_equal(us_bytes_of(sum, n), us_bytes_of(ASN1_STRING_get0_data(named),
+							       (size_t)ASN1_STRING_length(named)));
+}
+
 /* The kernel compares the time that the signature claims with the certificate's validity. */
 static bool is_out_of_season(PKCS7_SIGNER_INFO *info, const X509 *cert)
 {
@@ -292,6 +299,8 @@ static struct us_err *read_signer(struct us_pool *pool, PKCS7 *p7, PKCS7_SIGNER_
 		return NULL;
 	US_TRY(us_cert_name(pool, ias->issuer, &ret->issuer));
 	US_TRY(us_cert_number(pool, ias->serial, &ret->serial));
+	if (ret->known_hash && !means_content(info, EVP_get_digestbynid(nid), content))
+		ret->ok = US_NO;
 	for (int i = 0; certs && i < sk_X509_num(certs); i++) {
 		X509 *x = sk_X509_value(certs, i);
 
@@ -362,14 +371,36 @@ static struct us_err *check_signers(struct us_pool *pool, PKCS7 *p7,
 	return NULL;
 }
 
+static PKCS7 *parse(struct us_bytes der)
+{
+	const unsigned char *p = der.p;
+
+	return d2i_PKCS7(NULL, &p, (long)der.n);
+}
+
+bool us_signer_is(const struct us_signature *signature, size_t signer, const struct us_cert *cert)
+{
+	_pkcs7_free_ PKCS7 *p7 = parse(signature->pkcs7);
+	_x509_free_ X509 *x = us_cert_x509(cert);
+	struct signed_content content;
+	PKCS7_SIGNER_INFO *info =
+		p7 && read_content(p7, &content)
+			? sk_PKCS7_SIGNER_INFO_value(PKCS7_get_signer_info(p7), (int)signer)
+			: NULL;
+	bool is = info && x && verify_signer(p7, info, x, &content) == US_YES;
+
+	ERR_clear_error();
+	return is;
+}
+
 struct us_err *us_authenticode_verify(struct us_pool *pool, const struct us_signed_pe *pe,
 				      struct us_signature *signature)
 {
-	const unsigned char *p = pe->pkcs7.p;
-	_pkcs7_free_ PKCS7 *p7 = d2i_PKCS7(NULL, &p, (long)pe->pkcs7.n);
+	_pkcs7_free_ PKCS7 *p7 = parse(pe->pkcs7);
 	struct signed_content content;
 	struct us_err *err = NULL;
 
+	signature->pkcs7 = pe->pkcs7;
 	if (!p7 || !read_content(p7, &content)) {
 		has_problem(signature, "the certificate's PKCS#7 data holds no file digest",
 			    EBADMSG);

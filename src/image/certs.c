@@ -12,7 +12,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -22,19 +21,6 @@
 #include <sys/stat.h>
 
 #define CERTS_MAX 4096 /* in one file */
-
-static void x509_freep(X509 **x)
-{
-	X509_free(*x);
-}
-
-static void bio_freep(BIO **b)
-{
-	BIO_free(*b);
-}
-
-#define _x509_free_ __attribute__((cleanup(x509_freep)))
-#define _bio_free_  __attribute__((cleanup(bio_freep)))
 
 struct us_err *us_cert_hex(struct us_pool *pool, const uint8_t *p, size_t n, const char **ret)
 {
@@ -152,21 +138,42 @@ struct us_err *us_cert_read(struct us_pool *pool, X509 *x, struct us_cert *ret)
 	return read_tbs(pool, x, ret);
 }
 
-static X509 *parse(struct us_bytes der)
+X509 *us_cert_x509(const struct us_cert *cert)
 {
-	const unsigned char *p = der.p;
+	const unsigned char *p = cert->der.p;
 
-	return d2i_X509(NULL, &p, (long)der.n);
+	return d2i_X509(NULL, &p, (long)cert->der.n);
 }
 
-enum us_tri us_cert_signed_by(const struct us_cert *cert, const struct us_cert *issuer)
+/* A key that cannot have made such a signature, as of another algorithm, has not made it. */
+bool us_cert_signed_by(const struct us_cert *cert, const struct us_cert *issuer)
 {
-	_x509_free_ X509 *x = parse(cert->der), *by = parse(issuer->der);
+	_x509_free_ X509 *x = us_cert_x509(cert), *by = us_cert_x509(issuer);
 	EVP_PKEY *key = by ? X509_get0_pubkey(by) : NULL;
-	int ok = x && key ? X509_verify(x, key) : -1;
+	bool ok = x && key && X509_verify(x, key) == 1;
 
 	ERR_clear_error();
-	return ok < 0 ? US_UNKNOWN : us_tri_of(ok == 1);
+	return ok;
+}
+
+/* Linux 6.12 crypto/asymmetric_keys/x509_public_key.c: x509_check_for_self_signed() */
+static bool is_self_issued(const struct us_cert *c)
+{
+	return strcmp(c->subject, c->issuer) == 0 &&
+	       (!*c->authority_key_id || strcmp(c->authority_key_id, c->key_id) == 0);
+}
+
+/* The kernel goes by ids, not by names: what does not name its issuer's key hangs on nothing. */
+static int issuer_of(const struct us_cert *certs, size_t n, size_t i)
+{
+	const struct us_cert *c = &certs[i];
+
+	if (is_self_issued(c))
+		return (int)i;
+	for (size_t k = 0; *c->authority_key_id && k < n; k++)
+		if (strcmp(certs[k].key_id, c->authority_key_id) == 0)
+			return (int)k;
+	return -1;
 }
 
 void us_certs_link(struct us_cert *certs, size_t n)
@@ -174,16 +181,9 @@ void us_certs_link(struct us_cert *certs, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct us_cert *c = &certs[i];
 
-		for (size_t k = 0; k < n && c->issued_by < 0; k++) {
-			const struct us_cert *by = &certs[k];
-			bool ids = *c->authority_key_id && *by->key_id;
-
-			if (strcmp(by->subject, c->issuer) == 0 &&
-			    (!ids || strcmp(by->key_id, c->authority_key_id) == 0))
-				c->issued_by = (int)k;
-		}
+		c->issued_by = issuer_of(certs, n, i);
 		if (c->issued_by >= 0)
-			c->link_ok = us_cert_signed_by(c, &certs[c->issued_by]);
+			c->link_ok = us_tri_of(us_cert_signed_by(c, &certs[c->issued_by]));
 	}
 }
 

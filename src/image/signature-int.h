@@ -6,7 +6,19 @@
 
 #include "image/image.h"
 
+#include <openssl/bio.h>
 #include <openssl/x509.h>
+
+static inline void us_x509_freep(X509 **x)
+{
+	X509_free(*x);
+}
+static inline void us_bio_freep(BIO **b)
+{
+	BIO_free(*b);
+}
+#define _x509_free_ __attribute__((cleanup(us_x509_freep)))
+#define _bio_free_  __attribute__((cleanup(us_bio_freep)))
 
 struct us_signed_pe {
 	struct us_bytes file;
@@ -38,12 +50,15 @@ struct us_err *us_cert_name(struct us_pool *pool, const X509_NAME *name, const c
 struct us_err *us_cert_number(struct us_pool *pool, const ASN1_INTEGER *number, const char **ret)
 	us_must_check;
 struct us_err *us_cert_read(struct us_pool *pool, X509 *x, struct us_cert *ret) us_must_check;
-enum us_tri us_cert_signed_by(const struct us_cert *cert, const struct us_cert *issuer);
+X509 *us_cert_x509(const struct us_cert *cert); /* to be freed; NULL without memory */
+bool us_cert_signed_by(const struct us_cert *cert, const struct us_cert *issuer);
 /* Fills in issued_by and link_ok of n certificates. */
 void us_certs_link(struct us_cert *certs, size_t n);
 
 /* The second half of us_image_verify_signature(), for one file. */
 struct us_err *us_authenticode_verify(struct us_pool *pool, const struct us_signed_pe *pe,
 				      struct us_signature *signature) us_must_check;
+/* Did the key of cert make the signature of that signer? */
+bool us_signer_is(const struct us_signature *signature, size_t signer, const struct us_cert *cert);
 
 #endif

@@ -30,8 +30,9 @@ struct us_signer {
 	int cert;                    /* index of its certificate in the signature, -1: not there */
 	const char *issuer, *serial; /* as the signature names it */
 	const char *hash_name;
-	bool known_hash;    /* the kernel can compute it */
-	enum us_tri ok;     /* its signature verifies with that certificate */
+	bool known_hash; /* the kernel can compute it */
+	enum us_tri ok;  /* its signature verifies with that certificate; without one: US_NO if it
+			    cannot be true whatever the key */
 	bool out_of_season; /* signed at a time when that certificate was not valid */
 };
 
@@ -56,6 +57,7 @@ struct us_signature {
 	size_t n_certs;
 	const struct us_signer *signers;
 	size_t n_signers;
+	struct us_bytes pkcs7; /* the signed data in the file */
 	/* further signatures in the table, which the kernel does not look at */
 	const struct us_signature *others;
 	size_t n_others;
@@ -77,6 +79,7 @@ struct us_anchor {
 	const char *key_id; /* hex: subject key id, else the serial number; perhaps its end only */
 	const char *hash;   /* hex, of the last two uses */
 	const struct us_cert *cert; /* NULL: only its id is known, as from /proc/keys */
+	bool unplaced;              /* it may lie where nobody looks for keys */
 };
 struct us_anchors {
 	struct us_pool pool;
@@ -102,6 +105,7 @@ void us_anchors_deinit(struct us_anchors *anchors);
 struct us_trust {
 	int os_errno;                   /* 0: it is good, and one of the keys vouches for it */
 	const char *why;                /* static words */
+	const char *unsure;             /* static words: why the truth may be another; NULL */
 	const struct us_anchor *anchor; /* that vouches or revokes; NULL */
 	const struct us_cert *cert;     /* of the signature: the one that it matched; NULL */
 	bool revoked;                   /* that is why: anchor says what revokes cert */

@@ -2,10 +2,10 @@
 /*
  * What the kernel's verifier says of a signature and its keys: the tests, their order and their
  * errno as in Linux 6.12 crypto/asymmetric_keys/{pkcs7_verify,pkcs7_trust,verify_pefile}.c and
- * certs/{system_keyring,blacklist}.c. Expiry does not count there, only that the signature was made
- * while its certificate was valid. A signature that does not carry its signer's certificate is
- * taken for one that nobody knows, though a kernel with that certificate would find it.
- * Pure: facts in, words out.
+ * certs/{system_keyring,blacklist}.c; 6.1 and 7.3 do the same. Expiry does not count there, only
+ * that the signature was made while its certificate was valid. A key is found by its ids and must
+ * then have made the signature; of the kernel's own keys only the ids are known, and those are
+ * believed. Pure: facts in, words out.
  */
 #include "image/signature-int.h"
 
@@ -54,19 +54,27 @@ static bool is_key(const struct us_anchor *anchor, const char *id, const char *n
 	return !*anchor->key_id && !anchor->cert && names_cn(anchor->description, name);
 }
 
+/* By issuer and serial number, and by the key id where the certificate has one. */
 static bool is_same_cert(const struct us_anchor *anchor, const struct us_cert *c)
 {
 	if (anchor->cert)
 		return strcmp(anchor->cert->serial, c->serial) == 0 &&
-		       strcmp(anchor->cert->issuer, c->issuer) == 0;
+		       strcmp(anchor->cert->issuer, c->issuer) == 0 &&
+		       (!*c->key_id || strcmp(anchor->cert->key_id, c->key_id) == 0);
 	return is_key(anchor, *c->key_id ? c->key_id : c->serial, c->subject);
 }
 
 static bool is_issuer(const struct us_anchor *anchor, const struct us_cert *c)
 {
-	if (anchor->cert && strcmp(anchor->cert->subject, c->issuer) != 0)
-		return false;
 	return is_key(anchor, c->authority_key_id, c->issuer);
+}
+
+/* Is it the certificate that the signature names? */
+static bool is_signer(const struct us_anchor *anchor, const struct us_signer *signer)
+{
+	return anchor->cert && *signer->serial &&
+	       strcmp(anchor->cert->serial, signer->serial) == 0 &&
+	       strcmp(anchor->cert->issuer, signer->issuer) == 0;
 }
 
 struct question {
@@ -102,8 +110,8 @@ static struct us_trust judge_signer(const struct question *q, const struct us_si
 
 	if (!signer->known_hash)
 		return said(ENOPKG, "the signature uses a hash that the kernel does not know");
-	if (!c)
-		return said(ENOKEY, "the signer's certificate is not in the signature");
+	if (!c && signer->ok == US_NO)
+		return said(EKEYREJECTED, "what is signed is not what the signature holds");
 	if (signer->out_of_season)
 		return said(EKEYREJECTED, "it was signed at a time when the signer's certificate "
 					  "was not valid");
@@ -118,38 +126,69 @@ static struct us_trust judge_signer(const struct question *q, const struct us_si
 		t.revoked = true;
 		if (t.anchor)
 			return t;
-		if (c->link_ok == US_NO)
+		if (c->issued_by >= 0 && c->link_ok != US_YES)
 			return said(EKEYREJECTED, "the chain of certificates in the signature is "
 						  "broken");
 	}
 	return said(ENOKEY, "no key vouches for it");
 }
 
-/* What a key that was found by its id makes of the signature: it must verify, too. */
-static struct us_trust by_anchor(const struct us_anchor *a, const struct us_cert *c, bool issuer)
+/*
+ * What a key that was found by its ids makes of the signature. What it must have made is the
+ * signature of the certificate below, or, if below is NULL, the signer's own.
+ */
+static struct us_trust by_anchor(const struct question *q, size_t signer,
+				 const struct us_cert *below, const struct us_anchor *a,
+				 const struct us_cert *c)
 {
 	struct us_trust t = { .anchor = a, .cert = c, .why = "a trusted key vouches for it" };
 
-	if (issuer && a->cert && us_cert_signed_by(c, a->cert) == US_NO)
-		t = (struct us_trust){ .os_errno = EKEYREJECTED,
-				       .why = "the signer's certificate was not signed by the "
-					      "key that it names",
-				       .anchor = a,
-				       .cert = c };
+	if (a->unplaced)
+		t.unsure = "the key is one of the kernel's, but whether it lies in a keyring that "
+			   "is asked is not known";
+	if (!a->cert ||
+	    (below ? us_cert_signed_by(below, a->cert) : us_signer_is(q->s, signer, a->cert)))
+		return t;
+	t.os_errno = EKEYREJECTED;
+	t.why = below ? "a certificate of the signature was not signed by the key that it names"
+		      : "the signature was not made by the key that it names";
 	return t;
 }
 
-/* Up the chain of one signer: each certificate itself, then the issuer of the last one. */
-static struct us_trust look_up(const struct question *q, const struct us_signer *signer,
-			       enum us_anchor_use use)
+/* No certificate in the signature leads to a key: the signer's own may be among the keys. */
+static struct us_trust look_for_signer(const struct question *q, size_t signer,
+				       enum us_anchor_use use)
 {
-	const struct us_cert *c = signer->cert >= 0 ? &q->s->certs[signer->cert] : NULL;
-	const struct us_cert *last = NULL;
+	const struct us_signer *s = &q->s->signers[signer];
+	struct us_trust t =
+		said(ENOKEY, s->cert >= 0 ? "the key that issued the signer's certificate is "
+					    "not among the trusted ones"
+					  : "the signer's certificate is neither in the "
+					    "signature nor among the trusted keys");
+
+	for (size_t i = 0; i < q->n; i++) {
+		const struct us_anchor *a = &q->anchors[i];
+
+		if (a->use == use && is_signer(a, s))
+			return by_anchor(q, signer, NULL, a, NULL);
+		if (a->use == use && !a->cert && s->cert < 0)
+			t.unsure = "the signature does not carry its signer's certificate, and of "
+				   "the kernel's keys neither issuer nor serial number are seen";
+	}
+	return t;
+}
+
+/* Up the chain of one signer: each certificate itself, then the issuer of the last one, then the
+ * signer's certificate where the signature does not carry it. */
+static struct us_trust look_up(const struct question *q, size_t signer, enum us_anchor_use use)
+{
+	int at = q->s->signers[signer].cert;
+	const struct us_cert *c = at >= 0 ? &q->s->certs[at] : NULL, *last = NULL;
 
 	for (size_t depth = 0; c && depth < q->s->n_certs; depth++, c = above(q->s, c)) {
 		for (size_t i = 0; i < q->n; i++)
 			if (q->anchors[i].use == use && is_same_cert(&q->anchors[i], c))
-				return by_anchor(&q->anchors[i], c, false);
+				return by_anchor(q, signer, last, &q->anchors[i], c);
 		if (c->issued_by >= 0 && &q->s->certs[c->issued_by] == c)
 			return said(ENOKEY, "it leads to a certificate that signed itself and "
 					    "that is not among the trusted keys");
@@ -157,10 +196,8 @@ static struct us_trust look_up(const struct question *q, const struct us_signer 
 	}
 	for (size_t i = 0; last && i < q->n; i++)
 		if (q->anchors[i].use == use && is_issuer(&q->anchors[i], last))
-			return by_anchor(&q->anchors[i], last, true);
-	return said(ENOKEY, last ? "the key that issued the signer's certificate is not among the "
-				   "trusted ones"
-				 : "the signer's certificate is not in the signature");
+			return by_anchor(q, signer, last, &q->anchors[i], last);
+	return look_for_signer(q, signer, use);
 }
 
 /* The best that any signer can show. */
@@ -173,10 +210,10 @@ static struct us_trust look_up_all(const struct question *q, enum us_anchor_use 
 
 		if (!q->s->signers[i].known_hash)
 			continue;
-		t = look_up(q, &q->s->signers[i], use);
+		t = look_up(q, i, use);
 		if (t.os_errno == EKEYREJECTED)
 			return t;
-		if (found.os_errno)
+		if (found.os_errno && (!t.os_errno || !found.unsure))
 			found = t;
 	}
 	return found;
@@ -203,6 +240,7 @@ static struct us_trust judge_all(const struct question *q)
 static struct us_trust verify(const struct question *q)
 {
 	const struct us_signature *s = q->s;
+	const char *unsure;
 	struct us_trust t;
 
 	if (s->problem && !s->late)
@@ -217,7 +255,10 @@ static struct us_trust verify(const struct question *q)
 		t.revoked = true;
 		return t;
 	}
+	unsure = t.unsure; /* of its not being revoked */
 	t = look_up_all(q, US_ANCHOR_TRUSTED);
+	if (!t.unsure)
+		t.unsure = unsure;
 	if (t.os_errno)
 		return t;
 	if (s->problem)
