@@ -229,12 +229,13 @@ static inline void bench_kexec(struct bench *b)
 	h->lockdown = (struct us_fact_str){ KNOWN("/sys/kernel/security/lockdown"), "none" };
 	h->secure_boot = h->sig_enforced = h->ima_appraises_kexec = h->ima_refuses_kexec_load =
 		(struct us_fact_tri){ KNOWN("efivar SecureBoot"), US_NO };
-	b->key = (struct us_host_key){ .keyring = "",
+	b->key = (struct us_host_key){ .keyring = ".builtin_trusted_keys",
 				       .description = "Example Secure Boot CA: 6ccece7e",
 				       .key_id = "6ccece7e4c6c0d1f6149f3dd27dfcc5cbb419ea1" };
 	h->keys = &b->key;
 	h->n_keys = 1;
 	h->keys_from = (struct us_origin)KNOWN("/proc/keys");
+	h->unlisted = "";
 }
 
 static inline void bench_plan(struct bench *b)

@@ -3,7 +3,7 @@
  * Trust: lockdown, Secure Boot, whether kexec_file_load enforces signatures and whether IMA refuses
  * kexec_load, and the certificates in the kernel's keyrings. The kernel exports no "enforced" flag;
  * it follows from configuration and Secure Boot (Linux 6.12 kernel/kexec_file.c,
- * security/integrity/ima/ima_efi.c, ima_main.c: ima_load_data).
+ * security/integrity/ima/ima_efi.c, ima_main.c: ima_load_data). IMA's policy is facts-ima.c.
  */
 #include "host/host-int.h"
 
@@ -105,134 +105,53 @@ static struct us_fact_tri find_sig_enforced(struct us_host *host)
 	return by_secure_boot(host, "enforcement of signatures");
 }
 
-/* Does a policy that root could read appraise what is loaded so? type: NULL or how. */
-static bool policy_appraises(struct us_bytes policy, const char *func, const char *type)
-{
-	struct us_bytes line;
-
-	while (us_line_next(&policy, &line))
-		if (us_line_after(line, "appraise ", NULL) && us_line_has_word(line, func) &&
-		    (!type || us_line_has_word(line, type)))
-			return true;
-	return false;
-}
-
-/* Secure Boot brings in a rule that appraises kernels, but not where kexec checks signatures itself. */
-static struct us_fact_tri arch_policy_appraises(struct us_host *host)
-{
-	if (us_kconfig_builtin(host->kconfig, "KEXEC_SIG") == US_YES)
-		return us_fact_tri_known(us_host_say(&host->pool,
-						     "%s: CONFIG_KEXEC_SIG: no rule of IMA's own",
-						     host->config_known.o.path),
-					 false);
-	if (host->secure_boot.v != US_YES)
-		return host->secure_boot;
-	if (!host->kconfig)
-		return us_fact_tri_unknown(host->config_known.o.path, host->config_known.o.missing);
-	return us_fact_tri_known(us_host_say(&host->pool,
-					     "%s: CONFIG_IMA_ARCH_POLICY, without CONFIG_KEXEC_SIG",
-					     host->config_known.o.path),
-				 us_kconfig_builtin(host->kconfig, "IMA_ARCH_POLICY") == US_YES);
-}
-
-/* The policy cannot be read: what is known of it is what the kernel was told and built with. */
-static struct us_fact_tri policy_unread(struct us_host *host, const char *why)
-{
-	struct us_fact_tri arch = arch_policy_appraises(host);
-	const char *at = host->cmdline.v;
-	struct us_cmdline_word word;
-
-	if (us_kconfig_builtin(host->kconfig, "IMA_APPRAISE_REQUIRE_KEXEC_SIGS") == US_YES)
-		return us_fact_tri_known(us_host_say(&host->pool,
-						     "%s: CONFIG_IMA_APPRAISE_REQUIRE_KEXEC_SIGS",
-						     host->config_known.o.path),
-					 true);
-	while (arch.v == US_NO && us_cmdline_next(&at, &word)) {
-		if (!us_cmdline_is(&word, "ima_policy"))
-			continue;
-		if (memmem(word.p, word.n, "secure_boot", 11))
-			return us_fact_tri_known("/proc/cmdline: ima_policy has secure_boot", true);
-		return us_fact_tri_unknown(
-			us_host_files[US_FILE_IMA_POLICY].path,
-			us_host_say(&host->pool,
-				    "a policy is chosen on the command line; the policy itself: %s",
-				    why));
-	}
-	return arch;
-}
-
-static struct us_fact_tri find_ima_appraises(struct us_host *host)
-{
-	_us_blob_deinit_ struct us_blob policy = { 0 };
-	struct us_origin from;
-
-	if (us_kconfig_builtin(host->kconfig, "IMA_APPRAISE") == US_NO)
-		return us_fact_tri_known(us_host_say(&host->pool, "%s: CONFIG_IMA_APPRAISE is off",
-						     host->config_known.o.path),
-					 false);
-	if (us_host_read(host, &host->pool, US_FILE_IMA_POLICY, NULL, &policy, &from))
-		return us_fact_tri_known(
-			from.path,
-			policy_appraises(us_blob_bytes(&policy), "func=KEXEC_KERNEL_CHECK", NULL));
-	return policy_unread(host, from.missing);
-}
-
-/* By signature: a mere hash can be written by whoever may load. No policy that the kernel brings
- * along has such a rule, so only one that can be read tells. */
-static struct us_fact_tri find_ima_appraises_initrd(struct us_host *host)
-{
-	_us_blob_deinit_ struct us_blob policy = { 0 };
-	struct us_origin from;
-
-	if (us_kconfig_builtin(host->kconfig, "IMA_APPRAISE") == US_NO)
-		return us_fact_tri_known(us_host_say(&host->pool, "%s: CONFIG_IMA_APPRAISE is off",
-						     host->config_known.o.path),
-					 false);
-	if (!us_host_read(host, &host->pool, US_FILE_IMA_POLICY, NULL, &policy, &from))
-		return us_fact_tri_unknown(from.path, from.missing);
-	return us_fact_tri_known(from.path, policy_appraises(us_blob_bytes(&policy),
-							     "func=KEXEC_INITRAMFS_CHECK",
-							     "appraise_type=imasig"));
-}
-
 /* By its policy, or because signatures are enforced, which kexec_load could go around. */
-static struct us_fact_tri find_ima_refuses(struct us_host *host)
+static struct us_fact_tri refuses_kexec_load(struct us_host *host, struct us_fact_tri by_policy)
 {
 	struct us_fact_tri enforced = by_secure_boot(host, "a refusal by IMA");
 
-	if (host->ima_appraises_kexec.v == US_YES || enforced.v == US_NO)
-		return host->ima_appraises_kexec;
-	return enforced;
+	return by_policy.v == US_YES || enforced.v == US_NO ? by_policy : enforced;
+}
+
+static struct us_err *read_keyrings(struct us_host *host, struct us_bytes keys)
+{
+	_us_blob_deinit_ struct us_blob members = { 0 };
+	struct us_host_key *list = NULL;
+	struct us_keyrings rings;
+	const char *why;
+
+	US_TRY(us_keys_parse(&host->pool, keys, &list, &host->n_keys));
+	US_TRY(us_keyrings_read(host, &host->pool, keys, &members, &host->keyrings_from, &why));
+	US_TRY(us_keyrings_apply(&host->pool, keys, us_blob_bytes(&members), list, host->n_keys,
+				 &rings));
+	host->keys = list;
+	host->unlisted = rings.unlisted;
+	host->machine_linked = rings.machine_linked;
+	if (!us_known(host->keyrings_from))
+		why = host->keyrings_from.missing;
+	host->keyrings_from.missing =
+		*rings.unlisted ? us_host_say(&host->pool, "%s could not be listed: %s",
+					      rings.unlisted, why)
+				: NULL;
+	/* Everyone may read the file but sees only what may be viewed: for others than root a list
+	 * without the kernel's own keys proves nothing. */
+	if ((!host->n_keys || !rings.seen) && host->cap_sys_boot.v != US_YES)
+		host->keys_from.missing = "only root sees the kernel's certificates there";
+	return NULL;
 }
 
 struct us_err *us_host_read_trust(struct us_host *host)
 {
-	_us_blob_deinit_ struct us_blob keys = { 0 }, members = { 0 };
-	struct us_host_key *list = NULL;
-	bool linked;
+	_us_blob_deinit_ struct us_blob keys = { 0 };
 
 	host->secure_boot = find_secure_boot(host);
 	host->lockdown = find_lockdown(host);
 	host->sig_enforced = find_sig_enforced(host);
-	host->ima_appraises_kexec = find_ima_appraises(host);
-	host->ima_appraises_initrd = find_ima_appraises_initrd(host);
-	host->ima_refuses_kexec_load = find_ima_refuses(host);
-	if (!us_host_read(host, &host->pool, US_FILE_KEYS, NULL, &keys, &host->keys_from)) {
-		host->keyrings_from = host->keys_from;
-		return NULL;
-	}
-	US_TRY(us_keys_parse(&host->pool, us_blob_bytes(&keys), &list, &host->n_keys));
-	US_TRY(us_keyrings_read(host, &host->pool, us_blob_bytes(&keys), &members,
-				&host->keyrings_from));
-	if (us_known(host->keyrings_from)) {
-		US_TRY(us_keyrings_apply(&host->pool, us_blob_bytes(&keys), us_blob_bytes(&members),
-					 list, host->n_keys, &linked));
-		host->machine_linked = us_tri_of(linked);
-	}
-	host->keys = list;
-	/* Everyone may read the file but sees only what may be viewed: for others than root an
-	 * empty list proves nothing. */
-	if (!host->n_keys && host->cap_sys_boot.v != US_YES)
-		host->keys_from.missing = "only root sees the kernel's certificates there";
+	us_host_read_ima(host);
+	host->ima_refuses_kexec_load = refuses_kexec_load(host, host->ima_refuses_kexec_load);
+	host->unlisted = "";
+	if (us_host_read(host, &host->pool, US_FILE_KEYS, NULL, &keys, &host->keys_from))
+		return read_keyrings(host, us_blob_bytes(&keys));
+	host->keyrings_from = host->keys_from;
 	return NULL;
 }

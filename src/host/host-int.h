@@ -159,14 +159,19 @@ struct us_cpuinfo {
 };
 struct us_cpuinfo us_cpuinfo_parse(struct us_bytes text);
 
-/* keyrings.c: which key is in which keyring, as text; ret is empty if ret_from says why. */
+/* keyrings.c: which key is in which keyring, as text; why: what keeps a keyring out of it. */
 struct us_err *us_keyrings_read(const struct us_host *host, struct us_pool *pool,
 				struct us_bytes keys, struct us_blob *ret,
-				struct us_origin *ret_from) us_must_check;
+				struct us_origin *ret_from, const char **ret_why) us_must_check;
+struct us_keyrings {
+	const char *unlisted; /* as in us_host */
+	enum us_tri machine_linked;
+	bool seen; /* the kernel's own keyrings are seen at all */
+};
 /* keys: /proc/keys; members: that text. Fills in list[].keyring. */
 struct us_err *us_keyrings_apply(struct us_pool *pool, struct us_bytes keys,
 				 struct us_bytes members, struct us_host_key *list, size_t n,
-				 bool *ret_machine_linked) us_must_check;
+				 struct us_keyrings *ret) us_must_check;
 struct us_err *us_keys_parse(struct us_pool *pool, struct us_bytes text, struct us_host_key **ret,
 			     size_t *ret_n) us_must_check;
 /* The number of possible CPUs from "0-3,8". False if it is no CPU list. */
@@ -208,6 +213,9 @@ struct us_err *us_host_read_kexec(struct us_host *host) us_must_check;    /* fac
 struct us_err *us_host_read_firmware(struct us_host *host) us_must_check; /* facts-firmware.c */
 struct us_err *us_host_read_trust(struct us_host *host) us_must_check;    /* facts-trust.c */
 struct us_err *us_host_read_devices(struct us_host *host) us_must_check;  /* facts-devices.c */
+/* facts-ima.c, after Secure Boot is known: what IMA appraises; of ima_refuses_kexec_load the part
+ * that its policy has in it. */
+void us_host_read_ima(struct us_host *host);
 
 /* facts.c: a fact from a file that holds one number or word. */
 struct us_fact_u64 us_fact_u64_of(struct us_host *host, enum us_host_file file, int base);

@@ -82,8 +82,8 @@ struct us_act us_act_recording(struct us_act_recording *recording);
 
 struct us_host_key { /* one certificate or revoked hash in the kernel's keyrings, from /proc/keys */
 	uint32_t serial;
-	bool hash;               /* revoked: the description is "tbs:" or "bin:" and hex digits */
-	const char *keyring;     /* ".builtin_trusted_keys", ...; "" if not known */
+	bool hash;           /* revoked: the description is "tbs:" or "bin:" and hex digits */
+	const char *keyring; /* ".builtin_trusted_keys", ...; "" if in none that could be listed */
 	const char *description; /* "Debian Secure Boot CA: 6ccece7e..." */
 	const char *key_id;      /* hex, or "" */
 };
@@ -165,9 +165,12 @@ struct us_host {
 		ima_appraises_kexec /* kernels that kexec_file_load is given */,
 		ima_appraises_initrd /* and initrds, by a signature of IMA's */,
 		ima_refuses_kexec_load;
+	bool ima_by_hash; /* it appraises kernels by a mere hash, which whoever may load can write */
 	const struct us_host_key *keys;
 	size_t n_keys;
 	struct us_origin keys_from, keyrings_from; /* keyrings: which key is in which */
+	const char *unlisted; /* of the keyrings that kexec asks, those whose content is not known:
+				 names, a space between; never NULL. Then keyrings_from is missing */
 	enum us_tri machine_linked; /* .machine counts for kexec: .secondary_trusted_keys has it */
 
 	/* devices */

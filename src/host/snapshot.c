@@ -87,10 +87,12 @@ static struct us_err *keep_keyrings(struct snapshot *snap)
 {
 	_us_blob_deinit_ struct us_blob keys = { 0 }, members = { 0 };
 	struct us_origin from;
+	const char *why;
 
 	if (!us_host_read(snap->host, &snap->pool, US_FILE_KEYS, NULL, &keys, &from))
 		return NULL;
-	US_TRY(us_keyrings_read(snap->host, &snap->pool, us_blob_bytes(&keys), &members, &from));
+	US_TRY(us_keyrings_read(snap->host, &snap->pool, us_blob_bytes(&keys), &members, &from,
+				&why));
 	return members.n ? keep(snap, us_host_files[US_FILE_MADE_KEYRINGS].path,
 				us_blob_bytes(&members))
 			 : NULL;

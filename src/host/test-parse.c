@@ -129,7 +129,7 @@ static void test_keyrings_say_what_counts(void **state)
 		"00000012 I------     1 perm 0c030000     0     0 blacklist tbs:00ff\n";
 	_us_pool_deinit_ struct us_pool pool = { 0 };
 	struct us_host_key *list = NULL;
-	bool linked = true;
+	struct us_keyrings rings;
 	size_t n = 0;
 
 	(void)state;
@@ -143,13 +143,21 @@ static void test_keyrings_say_what_counts(void **state)
 	assert_null(us_keyrings_apply(&pool, text(keys),
 				      text("0000000a: 00000010\n0000000b: 0000000a\n"
 					   "0000000c: 00000011\nzz\n"),
-				      list, n, &linked));
+				      list, n, &rings));
 	assert_string_equal(list[0].keyring, ".builtin_trusted_keys");
 	assert_string_equal(list[1].keyring, ".machine");
-	assert_false(linked);
+	assert_int_equal(rings.machine_linked, US_NO);
+	assert_string_equal(rings.unlisted, "");
+	assert_true(rings.seen);
 	assert_null(us_keyrings_apply(&pool, text(keys), text("0000000b: 0000000a 0000000c\n"),
-				      list, n, &linked));
-	assert_true(linked);
+				      list, n, &rings));
+	assert_int_equal(rings.machine_linked, US_YES);
+	assert_string_equal(rings.unlisted, ".builtin_trusted_keys .machine");
+	assert_null(us_keyrings_apply(&pool, text(keys), text("0000000a:\n"), list, n, &rings));
+	assert_int_equal(rings.machine_linked, US_UNKNOWN);
+	assert_string_equal(rings.unlisted, ".secondary_trusted_keys .machine");
+	assert_null(us_keyrings_apply(&pool, text(""), text(""), list, n, &rings));
+	assert_false(rings.seen);
 }
 
 static void test_keys_are_certificates_only(void **state)
