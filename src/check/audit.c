@@ -180,7 +180,7 @@ static void signatures(const struct audit *a, struct us_audit_line *l)
 		say(a, l, "enforced", US_NO,
 		    "only an image signed by one of the keys below is loaded");
 		from(a, l, h->sig_enforced.o);
-	} else if (h->ima_appraises_kexec.v == US_YES) {
+	} else if (h->ima_appraises_kexec.v == US_YES && !h->ima_by_hash) {
 		say(a, l, "ima", US_NO, "IMA appraises every kernel by its own signature");
 		from(a, l, h->ima_appraises_kexec.o);
 	} else if (enforced == US_YES) {
@@ -198,8 +198,11 @@ static void signatures(const struct audit *a, struct us_audit_line *l)
 		    "kexec_file_load takes any image");
 		from(a, l, h->config_known.o);
 	} else {
-		say(a, l, "none", US_YES, "kexec_file_load takes any image, signed or not");
-		from(a, l, h->sig_enforced.o);
+		bool hash = h->ima_appraises_kexec.v == US_YES;
+
+		say(a, l, "none", US_YES, "kexec_file_load takes any image, signed or not%s",
+		    hash ? ": IMA asks for a hash, which whoever may load can write" : "");
+		from(a, l, hash ? h->ima_appraises_kexec.o : h->sig_enforced.o);
 	}
 }
 
@@ -228,7 +231,9 @@ static void limit(const struct audit *a, struct us_audit_line *l, const struct u
 		say(a, l, "unlimited", US_NO, "%s is %" PRId64, strrchr(f->o.path, '/') + 1, f->v);
 	else if (us_known(f->o))
 		say(a, l, us_pool_format(a->pool, "%" PRId64, f->v), US_NO,
-		    "%" PRId64 " more loads are allowed", f->v);
+		    f->v == 1 ? "%" PRId64 " more load is allowed"
+			      : "%" PRId64 " more loads are allowed",
+		    f->v);
 	else if (us_release_before(a->host->release.v, 6, 3) == US_YES)
 		say(a, l, "unlimited", US_NO, "Linux before 6.3 has no such limit");
 	else if (a->host->has_kexec_load.v == US_NO && a->host->has_kexec_file_load.v == US_NO)
@@ -248,18 +253,29 @@ static void limit_reboot(const struct audit *a, struct us_audit_line *l)
 	limit(a, l, &a->host->limit_reboot);
 }
 
+/* From 6.9 on a kernel without CRASH_DUMP has no crash kernel, and no file that says so. */
+static bool never_crash_loaded(const struct us_host *h)
+{
+	return h->has_crash_dump.v == US_NO && us_release_before(h->release.v, 6, 9) == US_NO;
+}
+
 static void loaded(const struct audit *a, struct us_audit_line *l)
 {
 	const struct us_host *h = a->host;
 	const char *value;
 
+	if (h->has_kexec_load.v == US_NO && h->has_kexec_file_load.v == US_NO &&
+	    !us_known(h->kexec_loaded.o)) {
+		say(a, l, "nothing", US_NO, "this kernel has no kexec");
+		from(a, l, h->has_kexec_load.o);
+		return;
+	}
 	if (!us_known(h->kexec_loaded.o)) {
-		if (h->has_kexec_load.v == US_NO && h->has_kexec_file_load.v == US_NO) {
-			say(a, l, "nothing", US_NO, "this kernel has no kexec");
-			from(a, l, h->has_kexec_load.o);
-		} else {
-			unknown(a, l, h->kexec_loaded.o, "what is loaded");
-		}
+		unknown(a, l, h->kexec_loaded.o, "what is loaded");
+		return;
+	}
+	if (!us_known(h->crash_loaded.o) && !never_crash_loaded(h)) {
+		unknown(a, l, h->crash_loaded.o, "whether a crash kernel is loaded");
 		return;
 	}
 	value = h->kexec_loaded.v && h->crash_loaded.v ? "both"
@@ -334,11 +350,18 @@ static void keys(const struct audit *a, struct us_audit_line *l)
 		trusted += anchors.v[i].use == US_ANCHOR_TRUSTED;
 		revoked += anchors.v[i].use != US_ANCHOR_TRUSTED;
 	}
+	if (!us_known(a->host->keyrings_from)) {
+		say(a, l, "unknown", US_UNKNOWN,
+		    "of the keys that are seen %zu may vouch for images; whether these are all, and "
+		    "in keyrings that are asked, is not known",
+		    trusted);
+		from(a, l, a->host->keyrings_from);
+		return;
+	}
 	say(a, l, err ? NULL : us_pool_format(a->pool, "%zu", trusted), US_NO,
-	    "%zu keys vouch for images%s; %zu keys and hashes are revoked", trusted,
-	    us_known(a->host->keyrings_from) ? ""
-					     : " at most (which keyring each is in is not known)",
-	    revoked);
+	    "%zu key%s for images; %zu key%s revoked", trusted,
+	    trusted == 1 ? " vouches" : "s vouch", revoked,
+	    revoked == 1 ? " or hash is" : "s and hashes are");
 	from(a, l, a->host->keys_from);
 }
 

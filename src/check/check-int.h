@@ -79,6 +79,10 @@ bool us_file_load_takes(const struct us_arch *arch, enum us_image_kind kind);
 /* Does the running kernel insist on a good signature? why: static words, evidence for people. */
 enum us_tri us_enforced(const struct us_host *host, struct us_origin *ret_from,
 			const char **ret_why);
+/* May there be revoked keys in a keyring that could not be listed? */
+bool us_hides_revoked(const struct us_host *host);
+/* What would make an unsure trust sure: the keys or keyrings that are not known. */
+struct us_origin us_unsure_from(const struct us_host *host);
 /* Was the running kernel built without the code that verifies signed images of arch? */
 bool us_lacks_verifier(const struct us_host *host, const struct us_arch *arch);
 

@@ -132,6 +132,9 @@ bool us_check_needs_signature(const struct us_host *host);
 const struct us_signature *us_handed_signature(const struct us_image *image);
 /* The kernel's keys that count for kexec, and what is revoked; texts stay the host's. */
 struct us_err *us_host_anchors(const struct us_host *host, struct us_anchors *ret) us_must_check;
+/* What the verifier says of a signature and those keys; unsure where the host hides what decides. */
+struct us_trust us_host_trust(const struct us_host *host, const struct us_signature *signature,
+			      const struct us_anchors *anchors);
 /* What kexec_file_load says of a signature on this machine: the verifier's words are one thing,
  * whether the kernel insists on them is another. */
 struct us_kexec_answer {

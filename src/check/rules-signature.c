@@ -112,7 +112,7 @@ static enum us_result tampered(const struct us_case *c, struct us_detail *d)
 				       "not the signed one");
 	if (s->signature_ok == US_NO)
 		return bad_if_enforced(c, d, "the signature does not match its own certificate");
-	if (s->digest_ok == US_YES && s->signature_ok == US_YES)
+	if (s->digest_ok == US_YES)
 		return US_PASS;
 	if (us_enforced(c->host, &from, &why) == US_NO)
 		return US_NOT_APPLICABLE;
@@ -127,7 +127,7 @@ static struct us_trust ask_verifier(const struct us_case *c)
 	struct us_trust t = { .os_errno = ENOMEM, .why = "there is no memory to look at the keys" };
 
 	if (!err)
-		t = us_signature_trust(us_handed_signature(c->image), anchors.v, anchors.n);
+		t = us_host_trust(c->host, us_handed_signature(c->image), &anchors);
 	/* the anchors end here; what they describe is the host's and stays */
 	t.anchor = NULL;
 	t.file_revoked = NULL;
@@ -145,6 +145,13 @@ static bool has_signer(const struct us_signature *s)
 	return s->present == US_YES && !s->problem && s->verified;
 }
 
+static enum us_result unsure(const struct us_host *host, struct us_detail *d, const char *why)
+{
+	struct us_origin o = us_unsure_from(host);
+
+	return us_known(o) ? us_cannot_tell(d, "%s", why) : us_missing(d, o);
+}
+
 static enum us_result unknown_signer(const struct us_case *c, struct us_detail *d)
 {
 	const struct us_signature *s = us_handed_signature(c->image);
@@ -160,6 +167,8 @@ static enum us_result unknown_signer(const struct us_case *c, struct us_detail *
 	if (!us_known(c->host->keys_from))
 		return us_missing(d, c->host->keys_from);
 	t = ask_verifier(c);
+	if (t.unsure)
+		return unsure(c->host, d, t.unsure);
 	us_fact(d,
 		"signed by %s, issued by %s (key %s), and none of this kernel's keys (%zu) vouches for "
 		"it: %s",
@@ -187,7 +196,7 @@ static enum us_result revoked(const struct us_case *c, struct us_detail *d)
 		return us_missing(d, c->host->keys_from);
 	t = ask_verifier(c);
 	if (!is_revoked(&t))
-		return US_PASS;
+		return us_hides_revoked(c->host) ? us_missing(d, c->host->keyrings_from) : US_PASS;
 	us_remedy(d, "Choose an image signed with a key that is not revoked (%s)", t.cert->subject);
 	return bad_if_enforced(c, d, t.why);
 }

@@ -177,6 +177,27 @@ static void test_signers(void **state)
 		enforced(b);
 		host->keys_from = HIDDEN;
 	});
+	UNKNOWN("signature.unknown-signer", "a keyring that could not be listed", {
+		enforced(b);
+		host->n_keys = 0;
+		host->unlisted = ".platform";
+		host->keyrings_from = HIDDEN;
+	});
+	UNKNOWN("signature.unknown-signer", "the issuer's key, in no keyring that could be listed", {
+		enforced(b);
+		b->key.keyring = "";
+		host->unlisted = ".platform";
+		host->keyrings_from = HIDDEN;
+	});
+	FAILS("signature.unknown-signer", "the issuer's key, in somebody's own keyring", {
+		enforced(b);
+		b->key.keyring = "";
+	});
+	UNKNOWN("signature.revoked", "the revocation list could not be listed", {
+		enforced(b);
+		host->unlisted = ".blacklist";
+		host->keyrings_from = HIDDEN;
+	});
 	FAILS("signature.revoked", "on the revocation list", {
 		enforced(b);
 		b->key.keyring = ".blacklist";

@@ -10,12 +10,31 @@
 #include <string.h>
 
 /* Keyrings that are asked: builtin and what the secondary one links to, then the platform's. */
-static bool counts(const struct us_host *host, const char *keyring)
+static const char *const trusted[] = { ".builtin_trusted_keys", ".secondary_trusted_keys",
+				       ".machine", ".platform" };
+
+static enum us_tri counts(const struct us_host *host, const char *keyring)
 {
 	if (strcmp(keyring, ".machine") == 0)
-		return host->machine_linked != US_NO;
-	return !*keyring || strcmp(keyring, ".builtin_trusted_keys") == 0 ||
-	       strcmp(keyring, ".secondary_trusted_keys") == 0 || strcmp(keyring, ".platform") == 0;
+		return host->machine_linked;
+	for (size_t i = 0; i < us_array_size(trusted); i++)
+		if (strcmp(keyring, trusted[i]) == 0)
+			return US_YES;
+	return US_NO;
+}
+
+/* May a keyring that could not be listed hold keys that vouch for images? */
+static bool hides_trusted(const struct us_host *host)
+{
+	for (size_t i = 0; i < us_array_size(trusted); i++)
+		if (strstr(host->unlisted, trusted[i]) && counts(host, trusted[i]) != US_NO)
+			return true;
+	return false;
+}
+
+bool us_hides_revoked(const struct us_host *host)
+{
+	return strstr(host->unlisted, ".blacklist") != NULL;
 }
 
 struct us_err *us_host_anchors(const struct us_host *host, struct us_anchors *ret)
@@ -32,12 +51,40 @@ struct us_err *us_host_anchors(const struct us_host *host, struct us_anchors *re
 			a.hash = key->description + 4;
 		} else if (strcmp(key->keyring, ".blacklist") == 0) {
 			a.use = US_ANCHOR_REVOKED;
-		} else if (!counts(host, key->keyring)) {
-			continue;
+		} else if (*key->keyring) {
+			if (counts(host, key->keyring) == US_NO)
+				continue;
+			a.unplaced = counts(host, key->keyring) == US_UNKNOWN;
+		} else if (hides_trusted(host)) {
+			a.unplaced = true;
+		} else {
+			continue; /* in a keyring of somebody's own */
 		}
 		US_TRY(us_anchors_add(ret, a));
 	}
 	return NULL;
+}
+
+struct us_trust us_host_trust(const struct us_host *host, const struct us_signature *signature,
+			      const struct us_anchors *anchors)
+{
+	struct us_trust t = us_signature_trust(signature, anchors->v, anchors->n);
+	bool unknown = t.os_errno == ENOKEY, good = !t.os_errno;
+
+	if (t.unsure)
+		return t;
+	if (!us_known(host->keys_from) && (unknown || good))
+		t.unsure = "the kernel's keys are not known";
+	else if (unknown && hides_trusted(host))
+		t.unsure = "a keyring that could not be listed may hold the key";
+	else if (good && us_hides_revoked(host))
+		t.unsure = "the keyring of revoked keys could not be listed";
+	return t;
+}
+
+struct us_origin us_unsure_from(const struct us_host *host)
+{
+	return us_known(host->keys_from) ? host->keyrings_from : host->keys_from;
 }
 
 bool us_lacks_verifier(const struct us_host *host, const struct us_arch *arch)
@@ -59,6 +106,7 @@ static bool judged_without_looking(const struct us_host *host, const struct us_i
 		return true;
 	}
 	if (us_lacks_verifier(host, image->arch)) {
+		ret->trust.unsure = NULL;
 		ret->trust.os_errno = EKEYREJECTED;
 		ret->trust.why = "this kernel was built without the code that verifies a "
 				 "signature (CONFIG_KEXEC_BZIMAGE_VERIFY_SIG)";
@@ -84,9 +132,9 @@ struct us_kexec_answer us_kexec_answer(const struct us_host *host, const struct 
 		return a;
 	enforced = us_enforced(host, &from, &a.why);
 	a.from = us_path(from);
-	if (!us_known(host->keys_from) && a.trust.os_errno == ENOKEY && enforced != US_NO) {
-		a.why = "the kernel's keys are not known";
-		a.from = us_path(host->keys_from);
+	if (a.trust.unsure && enforced != US_NO) {
+		a.why = a.trust.unsure;
+		a.from = us_path(us_unsure_from(host));
 		return a;
 	}
 	a.taken = us_tri_of(!a.trust.os_errno);
@@ -94,7 +142,9 @@ struct us_kexec_answer us_kexec_answer(const struct us_host *host, const struct 
 		return a;
 	if (enforced == US_YES) {
 		a.os_errno = host->sig_enforced.v == US_YES ? a.trust.os_errno : EPERM;
-		if (a.os_errno == EPERM && host->ima_appraises_kexec.v == US_YES) {
+		if (a.os_errno == EPERM && host->ima_appraises_kexec.v != US_NO &&
+		    !host->ima_by_hash &&
+		    us_kconfig_builtin(host->kconfig, "INTEGRITY_TRUSTED_KEYRING") != US_NO) {
 			a.taken = US_UNKNOWN;
 			a.why = "IMA decides by its own signature of the file";
 		}

@@ -2,7 +2,6 @@
 /* understudy verify-image: who signed an image, who trusts that, and what kexec_file_load would say. */
 #include "cmd/cmd-int.h"
 
-#include <errno.h>
 #include <string.h>
 
 struct opts {
@@ -14,7 +13,8 @@ struct opts {
 static const struct us_option options[] = {
 	{ 0, "keyring", US_OPT_LIST, "running|FILE",
 	  "Keys to trust: the running kernel's (the default), or of a file: PEM, DER, an EFI signature "
-	  "list or variable, a directory of such; may be given several times",
+	  "list or variable, a directory of such; may be given several times; the kernel's and those "
+	  "of files are asked apart",
 	  offsetof(struct opts, keyring) },
 	{ 0, "revoked", US_OPT_LIST, "FILE",
 	  "Keys and hashes that are revoked, in the same kinds of files (dbx)",
@@ -32,29 +32,33 @@ static const struct us_option options[] = {
 struct work {
 	struct us_machine machine;
 	struct us_image *image;
-	struct us_anchors anchors;
+	struct us_anchors asked, own; /* the keys of the verdict; those of the machine alone */
 	struct us_trust_report report;
 };
 
 static void work_deinit(struct work *w)
 {
 	us_image_free(w->image);
-	us_anchors_deinit(&w->anchors);
+	us_anchors_deinit(&w->asked);
+	us_anchors_deinit(&w->own);
 	us_machine_deinit(&w->machine);
 }
 
+/* Files of keys are a question of their own: the machine answers with its own keys. */
 static struct us_err *read_keys(const struct opts *o, struct work *w)
 {
 	bool running = !o->keyring.n;
 
 	for (size_t i = 0; i < o->keyring.n; i++) {
-		if (strcmp(o->keyring.v[i], "running") == 0)
+		if (strcmp(o->keyring.v[i], "running") == 0) {
 			running = true;
-		else
-			US_TRY(us_anchors_add_file(&w->anchors, o->keyring.v[i], false));
+			continue;
+		}
+		US_TRY(us_anchors_add_file(&w->asked, o->keyring.v[i], false));
+		w->report.by_files = true;
 	}
 	for (size_t i = 0; i < o->revoked.n; i++)
-		US_TRY(us_anchors_add_file(&w->anchors, o->revoked.v[i], true));
+		US_TRY(us_anchors_add_file(&w->asked, o->revoked.v[i], true));
 	if (!running && o->host)
 		return us_err_new(US_ERR_USAGE, "--host and --keyring FILE exclude each other, "
 						"unless --keyring running is there, too");
@@ -62,34 +66,41 @@ static struct us_err *read_keys(const struct opts *o, struct work *w)
 		return NULL;
 	US_TRY(us_machine_open(o->host, &w->machine));
 	w->report.host = w->machine.host;
-	return us_host_anchors(w->machine.host, &w->anchors);
+	US_TRY(us_host_anchors(w->machine.host, &w->own));
+	return w->report.by_files ? NULL : us_host_anchors(w->machine.host, &w->asked);
 }
 
 static struct us_err *look(const struct opts *o, const char *path, struct us_progress *progress,
 			   struct work *w)
 {
+	struct us_trust_report *r = &w->report;
+	const struct us_signature *s;
+
 	US_TRY(us_image_open(path, progress, &w->image));
 	US_TRY(us_image_verify_signature(w->image));
 	US_TRY(read_keys(o, w));
-	w->report.image = w->image;
-	w->report.anchors = w->anchors.v;
-	w->report.n_anchors = w->anchors.n;
-	w->report.trust =
-		us_signature_trust(us_handed_signature(w->image), w->anchors.v, w->anchors.n);
-	if (!w->report.host)
+	s = us_handed_signature(w->image);
+	r->image = w->image;
+	r->asked = &w->asked;
+	r->own = &w->own;
+	r->trust = r->by_files ? us_signature_trust(s, w->asked.v, w->asked.n)
+			       : us_host_trust(r->host, s, &w->asked);
+	if (!r->host)
 		return NULL;
-	w->report.answer = us_kexec_answer(w->report.host, w->image, w->report.trust);
-	/* a key that is not among keys that could not be read is not known, not missing */
-	w->report.blind =
-		w->report.trust.os_errno == ENOKEY && !us_known(w->report.host->keys_from);
+	r->own_trust = us_host_trust(r->host, s, &w->own);
+	r->answer = us_kexec_answer(r->host, w->image, r->own_trust);
 	return NULL;
 }
 
-static int status_of(const struct us_trust_report *r)
+static int status_of(const struct us_trust *t)
 {
-	if (!r->trust.os_errno)
-		return US_EXIT_OK;
-	return r->blind ? US_EXIT_UNKNOWN : US_EXIT_BLOCKED;
+	return t->unsure ? US_EXIT_UNKNOWN : t->os_errno ? US_EXIT_BLOCKED : US_EXIT_OK;
+}
+
+/* Of two answers the worse one: a refusal is worse than what is not known. */
+static int worse(int a, int b)
+{
+	return a == US_EXIT_BLOCKED || b == US_EXIT_OK ? a : b;
 }
 
 static int run(void *opts, int argc, char **argv)
@@ -106,7 +117,9 @@ static int run(void *opts, int argc, char **argv)
 	us_progress_line_end(&line);
 	if (err)
 		return us_cmd_fail(err, o->json);
-	w.report.exit = status_of(&w.report);
+	w.report.exit = status_of(&w.report.trust);
+	if (w.report.host)
+		w.report.exit = worse(w.report.exit, status_of(&w.report.own_trust));
 	if (o->json)
 		return us_cmd_json(us_json_trust(&w.report), w.report.exit);
 	us_out_init(stdout, &out);

@@ -34,7 +34,8 @@ static void keys(struct us_out *out, const struct us_audit_report *r)
 				   "%s (%s)", a->description, a->from);
 	}
 	if (hashes)
-		us_out_row(out, "revoked", "%zu hashes (.blacklist)", hashes);
+		us_out_row(out, "revoked", "%zu %s (.blacklist)", hashes,
+			   hashes == 1 ? "hash" : "hashes");
 	if (us_known(r->host->keys_from) && !us_known(r->host->keyrings_from))
 		us_out_row(out, "note", "which keyring a key is in is not known: %s",
 			   r->host->keyrings_from.missing);
@@ -59,8 +60,7 @@ void us_report_audit(struct us_out *out, const struct us_audit_report *r)
 		unknown += r->audit->lines[i].open == US_UNKNOWN;
 	}
 	us_report_machine(out, r->host);
-	us_out_para(out, 0, 2, "Of %zu lines %zu are open, %zu are not known.", r->audit->n, open,
-		    unknown);
+	us_out_para(out, 0, 2, "%zu lines: %zu open, %zu not known.", r->audit->n, open, unknown);
 	for (size_t i = 0; i < r->audit->n; i++)
 		line(out, &r->audit->lines[i]);
 	if (r->n_anchors)

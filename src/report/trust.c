@@ -13,12 +13,37 @@ static const char *use_name(enum us_anchor_use use)
 	return names[use];
 }
 
-/* One line that answers. */
-static const char *verdict(const struct us_trust_report *r)
+static enum us_tri verified(const struct us_trust *t)
 {
-	return !r->trust.os_errno ? "signed, unchanged, and a trusted key vouches for it"
-	       : r->blind         ? "who trusts it could not be found out"
-				  : "not verified";
+	return t->unsure ? US_UNKNOWN : us_tri_of(!t->os_errno);
+}
+
+/* One line that answers. */
+static const char *verdict(const struct us_trust *t)
+{
+	return t->unsure      ? "who trusts it could not be found out"
+	       : !t->os_errno ? "signed, unchanged, and a trusted key vouches for it"
+			      : "not verified";
+}
+
+/* What the verifier says of the signature and some keys. */
+static void trust(struct us_out *out, const struct us_trust *t)
+{
+	if (t->os_errno)
+		us_out_row(out, "why", "%s: %s", us_errno_name(t->os_errno), t->why);
+	else
+		us_out_row(out, "vouches", "%s (%s)", t->anchor->description, t->anchor->from);
+	if (t->unsure)
+		us_out_row(out, "not sure", "%s", t->unsure);
+	if (t->revoked && t->anchor)
+		us_out_row(out, "revoked by", "%s (%s)",
+			   t->anchor->hash ? t->anchor->hash : t->anchor->description,
+			   t->anchor->from);
+	if (t->file_revoked)
+		us_out_row(out, "note",
+			   "the hash of this file is revoked (%s): firmware and shim "
+			   "refuse to start it; kexec_file_load does not look at that",
+			   t->file_revoked->from);
 }
 
 static void chain(struct us_out *out, const struct us_signature *s, int at)
@@ -63,11 +88,11 @@ static void signature(struct us_out *out, const struct us_signature *s)
 	}
 }
 
-static void keys(struct us_out *out, const struct us_trust_report *r)
+static void keys(struct us_out *out, const char *title, const struct us_anchors *anchors)
 {
-	us_out_head(out, "Keys asked");
-	for (size_t i = 0; i < r->n_anchors; i++) {
-		const struct us_anchor *a = &r->anchors[i];
+	us_out_head(out, "%s", title);
+	for (size_t i = 0; i < anchors->n; i++) {
+		const struct us_anchor *a = &anchors->v[i];
 
 		if (a->hash)
 			us_out_row(out, "revoked", "%s (%s)", a->hash, a->from);
@@ -87,14 +112,17 @@ static void answer(struct us_out *out, const struct us_trust_report *r)
 	else
 		us_out_row(out, "answer", "%s%s%s",
 			   a->taken == US_YES ? "it takes the image" : "not known",
-			   a->why && (r->trust.os_errno || a->taken != US_YES) ? ": " : "",
-			   a->why && (r->trust.os_errno || a->taken != US_YES) ? a->why : "");
+			   a->why && (a->trust.os_errno || a->taken != US_YES) ? ": " : "",
+			   a->why && (a->trust.os_errno || a->taken != US_YES) ? a->why : "");
 	if (a->from && *a->from)
 		us_out_row(out, "by", "%s", a->from);
+	if (r->by_files) {
+		us_out_para(out, 2, 4, "By the keys of this machine alone: %s",
+			    verdict(&r->own_trust));
+		trust(out, &r->own_trust);
+	}
 	if (!us_known(r->host->keyrings_from) && us_known(r->host->keys_from))
-		us_out_row(out, "note",
-			   "which keyring a key is in is not known (%s): every key seen "
-			   "counts",
+		us_out_row(out, "note", "not every keyring that is asked is known: %s",
 			   r->host->keyrings_from.missing);
 }
 
@@ -102,22 +130,8 @@ void us_report_trust(struct us_out *out, const struct us_trust_report *r)
 {
 	const struct us_signature *s = us_handed_signature(r->image);
 
-	us_out_para(out, 0, 2, "%s: %s", r->image->path, verdict(r));
-	if (r->trust.os_errno)
-		us_out_row(out, "why", "%s: %s", us_errno_name(r->trust.os_errno), r->trust.why);
-	else
-		us_out_row(out, "vouches", "%s (%s)", r->trust.anchor->description,
-			   r->trust.anchor->from);
-	if (r->trust.revoked && r->trust.anchor)
-		us_out_row(out, "revoked by", "%s (%s)",
-			   r->trust.anchor->hash ? r->trust.anchor->hash
-						 : r->trust.anchor->description,
-			   r->trust.anchor->from);
-	if (r->trust.file_revoked)
-		us_out_row(out, "note",
-			   "the hash of this file is revoked (%s): firmware and shim "
-			   "refuse to start it; kexec_file_load does not look at that",
-			   r->trust.file_revoked->from);
+	us_out_para(out, 0, 2, "%s: %s", r->image->path, verdict(&r->trust));
+	trust(out, &r->trust);
 	if (r->image->n_nest > 1)
 		us_out_row(out, "note",
 			   "this is the kernel inside another file: kexec_file_load gets "
@@ -130,7 +144,9 @@ void us_report_trust(struct us_out *out, const struct us_trust_report *r)
 	if (r->host)
 		answer(out, r);
 	if (out->verbose)
-		keys(out, r);
+		keys(out, "Keys asked", r->asked);
+	if (out->verbose && r->by_files && r->host)
+		keys(out, "Keys of this machine", r->own);
 }
 
 static void anchor_into(json_object *obj, const struct us_anchor *a)
@@ -197,19 +213,42 @@ static void put_signature(json_object *obj, const struct us_signature *s)
 	}
 }
 
+/* What the machine's own keys make of it. */
+static void put_answer(json_object *obj, const struct us_trust_report *r)
+{
+	const struct us_kexec_answer *a = &r->answer;
+	json_object *sub;
+
+	if (!r->host) {
+		json_object_object_add(obj, "kexec_file_load", NULL);
+		return;
+	}
+	sub = us_json_sub(obj, "kexec_file_load");
+	us_json_tri(sub, "taken", a->taken);
+	us_json_num(sub, "errno", (uint64_t)a->os_errno);
+	us_json_str(sub, "errno_name", a->os_errno ? us_errno_name(a->os_errno) : NULL);
+	us_json_str(sub, "why", a->why);
+	us_json_str(sub, "from", a->from);
+	us_json_tri(sub, "verified", verified(&r->own_trust));
+	put_anchor(sub, "key", r->own_trust.anchor);
+	us_json_bool(sub, "keyrings_known", us_known(r->host->keyrings_from));
+	us_json_str(sub, "keyrings_missing", r->host->keyrings_from.missing);
+}
+
 json_object *us_json_trust(const struct us_trust_report *r)
 {
 	const struct us_signature *s = us_handed_signature(r->image);
-	json_object *obj = us_json_new("verify-image"), *list, *sub;
+	json_object *obj = us_json_new("verify-image"), *list;
 
 	if (!obj)
 		return NULL;
 	us_json_str(obj, "path", r->image->path);
 	us_json_bool(obj, "inner", r->image->n_nest > 1);
-	us_json_bool(obj, "verified", !r->trust.os_errno);
+	us_json_tri(obj, "verified", verified(&r->trust));
 	us_json_num(obj, "errno", (uint64_t)r->trust.os_errno);
 	us_json_str(obj, "errno_name", r->trust.os_errno ? us_errno_name(r->trust.os_errno) : NULL);
 	us_json_str(obj, "why", r->trust.why);
+	us_json_str(obj, "unsure", r->trust.unsure);
 	us_json_bool(obj, "revoked", r->trust.revoked);
 	put_anchor(obj, "key", r->trust.anchor);
 	put_anchor(obj, "file_revoked", r->trust.file_revoked);
@@ -218,19 +257,11 @@ json_object *us_json_trust(const struct us_trust_report *r)
 		put_signature(us_json_item(list), s);
 	for (size_t i = 0; i < s->n_others; i++)
 		put_signature(us_json_item(list), &s->others[i]);
-	us_json_anchors(us_json_list(obj, "keys"), r->anchors, r->n_anchors);
-	if (r->host) {
-		sub = us_json_sub(obj, "kexec_file_load");
-		us_json_tri(sub, "taken", r->answer.taken);
-		us_json_num(sub, "errno", (uint64_t)r->answer.os_errno);
-		us_json_str(sub, "errno_name",
-			    r->answer.os_errno ? us_errno_name(r->answer.os_errno) : NULL);
-		us_json_str(sub, "why", r->answer.why);
-		us_json_str(sub, "from", r->answer.from);
-		us_json_bool(sub, "keyrings_known", us_known(r->host->keyrings_from));
-	} else {
-		json_object_object_add(obj, "kexec_file_load", NULL);
-	}
+	list = us_json_list(obj, "keys");
+	us_json_anchors(list, r->asked->v, r->asked->n);
+	if (r->by_files)
+		us_json_anchors(list, r->own->v, r->own->n);
+	put_answer(obj, r);
 	us_json_num(obj, "exit", (uint64_t)r->exit);
 	return obj;
 }

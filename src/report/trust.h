@@ -12,12 +12,13 @@ struct us_out;
 /* What verify-image found out. */
 struct us_trust_report {
 	const struct us_image *image;
-	const struct us_anchor *anchors;
-	size_t n_anchors;
+	const struct us_anchors *asked; /* of the verdict */
 	struct us_trust trust;
+	bool by_files;                 /* asked are keys of files, else host's */
 	const struct us_host *host;    /* NULL: only the keys of files were asked */
-	struct us_kexec_answer answer; /* on host */
-	bool blind;                    /* the keys that would decide are not known */
+	const struct us_anchors *own;  /* host's */
+	struct us_trust own_trust;     /* by these */
+	struct us_kexec_answer answer; /* on host, from that */
 	int exit;
 };
 void us_report_trust(struct us_out *out, const struct us_trust_report *report);

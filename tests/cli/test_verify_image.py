@@ -13,6 +13,8 @@ import jsonschema
 import pytest
 
 from hosts import drop, put, sub
+from machines import KEYRINGS, listed
+from signed import with_certificates
 
 HERE = Path(__file__).resolve().parent
 LISTS = {"x509": "a5c059a1-94e4-4aa7-87b5-ab155c2bf072", "sha256": "c1c41626-504c-4092-aca9-41f936934328",
@@ -58,13 +60,29 @@ class Keys:
         for name, subject in (("ca", "/O=Test/CN=Test CA"), ("other", "/CN=Other CA")):
             run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650", "-config", folder / "conf", "-extensions", "ca",
                 "-subj", subject, "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
-        request = run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-sha256", "-config", folder / "conf", "-subj", "/CN=Test Signer",
-                      "-keyout", folder / "leaf.key")
-        run("openssl", "x509", "-req", "-sha384", "-days", "3650", "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-set_serial", "4711",
-            "-extfile", folder / "conf", "-extensions", "leaf", "-out", folder / "leaf.pem", input=request)
-        for name in ("ca", "other", "leaf"):
-            run("openssl", "x509", "-in", folder / f"{name}.pem", "-outform", "DER", "-out", folder / f"{name}.der")
+        self.issue("leaf", "ca")
+        for name in ("ca", "other"):
+            self.to_der(name)
         self.signed = {"ca": self.sign(self.unsigned, "ca"), "leaf": self.sign(self.unsigned, "leaf")}
+
+    def issue(self, name, ca, key="rsa:2048", more=""):
+        """A certificate for "Test Signer", number 4711."""
+        conf = self.folder / f"{name}.conf"
+        conf.write_text(OPENSSL_CONF + more)
+        request = run("openssl", "req", "-newkey", key, "-nodes", "-sha256", "-config", conf, "-subj", "/CN=Test Signer", "-keyout", self.folder / f"{name}.key",
+                      *(["-pkeyopt", "ec_paramgen_curve:P-256"] if key == "ec" else []))
+        run("openssl", "x509", "-req", "-sha384", "-days", "3650", "-CA", self.pem(ca), "-CAkey", self.folder / f"{ca}.key", "-set_serial", "4711",
+            "-extfile", conf, "-extensions", "leaf", "-out", self.pem(name), input=request)
+        self.to_der(name)
+
+    def to_der(self, name):
+        run("openssl", "x509", "-in", self.pem(name), "-outform", "DER", "-out", self.folder / f"{name}.der")
+
+    def carrying(self, image, *names):
+        """The signed image with the certificates called so in place of those in it."""
+        out = self.folder / f"{image.name}-with-{'-'.join(names) or 'none'}"
+        out.write_bytes(with_certificates(image.read_bytes(), [self.der(name) for name in names]))
+        return out
 
     def pem(self, name):
         return self.folder / f"{name}.pem"
@@ -134,6 +152,42 @@ def test_who_signed_it_and_how(ask, keys):
 def test_which_key_vouches(ask, keys, image, key, errno):
     d = ask(keys.signed[image], "--keyring", keys.pem(key))
     assert (d["errno_name"], d["exit"]) == (errno, 1 if errno else 0)
+
+
+def test_a_signature_without_its_certificate(ask, keys, tmp_path):
+    """The kernel finds the signer by issuer and serial number among its keys; then it must have made the signature."""
+    bare = keys.carrying(keys.signed["leaf"])
+    d = ask(bare, "--keyring", keys.pem("leaf"))
+    assert d["verified"] and d["signatures"][0]["certificates"] == [] and d["key"]["description"] == "CN=Test Signer"
+    d = ask(bare, "--keyring", keys.pem("ca"))  # whoever issued it is of no use then
+    assert d["errno_name"] == "ENOKEY" and d["exit"] == 1 and not d["unsure"]
+    d = ask(bare, "--keyring", keys.pem("leaf"), "--revoked", keys.pem("leaf"))
+    assert d["errno_name"] == "EKEYREJECTED" and d["revoked"]
+    changed = bytearray(bare.read_bytes())
+    changed[0x300] ^= 1
+    (tmp_path / "changed").write_bytes(changed)
+    assert ask(tmp_path / "changed", "--keyring", keys.pem("leaf"))["errno_name"] == "EKEYREJECTED"
+    keys.issue("namesake", "ca")  # the same issuer and number, another key
+    assert ask(bare, "--keyring", keys.pem("namesake"))["errno_name"] == "EKEYREJECTED"
+
+
+def test_a_namesake_is_not_the_key(ask, keys):
+    """Certificates that anyone can make: what a key is called does not make it that key."""
+    for name, more in (("other-id", ""), ("same-id", f"\n[leaf]\nsubjectKeyIdentifier = {keys.key_id('leaf')}\n")):
+        shutil.copy(keys.folder / "ca.pem", keys.folder / "false.pem")
+        run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650", "-config", keys.folder / "conf", "-extensions", "ca",
+            "-subj", "/O=Test/CN=Test CA", "-keyout", keys.folder / "false.key", "-out", keys.folder / "false.pem")
+        keys.issue(name, "false", more=more)
+        d = ask(keys.sign(keys.unsigned, name), "--keyring", keys.pem("leaf"))
+        assert d["errno_name"] == "EKEYREJECTED" and not d["verified"], name
+    # issued by a key of another kind, by the name and the id of the authority
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256", "-days", "3650", "-config", keys.folder / "conf",
+        "-extensions", "ca", "-subj", "/O=Test/CN=Test CA", "-addext", f"subjectKeyIdentifier={keys.key_id('ca')}",
+        "-keyout", keys.folder / "false.key", "-out", keys.folder / "false.pem")
+    keys.issue("by-ec", "false")
+    image = keys.sign(keys.unsigned, "by-ec")
+    for image in (image, keys.carrying(image, "by-ec", "ca")):
+        assert ask(image, "--keyring", keys.pem("ca"))["errno_name"] == "EKEYREJECTED", image
 
 
 def test_keys_come_in_many_files(ask, keys, tmp_path):
@@ -241,13 +295,63 @@ def test_a_hash_in_the_blacklist(ask, keys, host):
 def test_who_insists(ask, keys, host):
     """Secure Boot: the verifier's errno; lockdown alone: EPERM; nobody: it is taken all the same."""
     d = ask(keys.unsigned, host=host("vm-secureboot"))
-    assert d["exit"] == 1 and d["kexec_file_load"] | {"why": 0, "from": 0} == {
-        "taken": False, "errno": 61, "errno_name": "ENODATA", "why": 0, "from": 0, "keyrings_known": False}
+    assert d["exit"] == 1 and d["kexec_file_load"] | {"why": 0, "from": 0, "keyrings_missing": 0} == {
+        "taken": False, "errno": 61, "errno_name": "ENODATA", "why": 0, "from": 0, "verified": False, "key": None, "keyrings_known": False,
+        "keyrings_missing": 0}
     d = ask(keys.unsigned, host=host("vm-la57"))
     assert d["exit"] == 1 and d["kexec_file_load"]["taken"] and d["errno_name"] == "ENODATA"
     locked = put("sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
     d = ask(keys.unsigned, host=host("vm-la57", locked))
     assert d["kexec_file_load"]["taken"] is False and d["kexec_file_load"]["errno_name"] == "EPERM"
+
+
+def test_the_machine_answers_with_its_own_keys(ask, keys, host):
+    """Beside keys of files, which are a question of their own."""
+    machine, both = host("vm-secureboot", listed()), ("--keyring", "running", "--keyring", keys.pem("ca"))
+    d = ask(keys.signed["leaf"], *both, host=machine)
+    assert d["verified"] and d["key"]["from"] == str(keys.pem("ca"))
+    answer = d["kexec_file_load"]
+    assert answer["taken"] is False and answer["errno_name"] == "ENOKEY" and answer["verified"] is False and answer["key"] is None
+    assert d["exit"] == 1  # both were asked
+    assert {"Debian Secure Boot CA: 6ccece7e4c6c0d1f6149f3dd27dfcc5cbb419ea1", "O=Test, CN=Test CA"} <= {key["description"] for key in d["keys"]}
+    own = host("vm-secureboot", *keyrings(keys, ".platform"))
+    d = ask(keys.signed["leaf"], "--keyring", "running", "--keyring", keys.pem("other"), host=own)
+    assert not d["verified"] and d["kexec_file_load"]["taken"] and d["kexec_file_load"]["key"]["from"] == ".platform" and d["exit"] == 1
+    assert ask(keys.signed["leaf"], *both, host=own)["exit"] == 0
+    # keys that are to be revoked: the machine does not know of them
+    d = ask(keys.signed["leaf"], "--revoked", keys.pem("ca"), host=own)
+    assert d["revoked"] and d["exit"] == 1 and d["kexec_file_load"]["taken"]
+
+
+def test_a_keyring_that_could_not_be_listed(ask, keys, host, debian):
+    """Where it may hold the key that decides, the answer is not known; and which one it is, is said."""
+    for name, known in ((".ima", True), (".machine", False), (".platform", False), (".secondary_trusted_keys", False), (".builtin_trusted_keys", False)):
+        d = ask(keys.signed["leaf"], host=host("vm-secureboot", listed(name)))
+        answer = d["kexec_file_load"]
+        assert d["exit"] == (1 if known else 3) and (d["verified"], answer["taken"]) == ((False, False) if known else (None, None)), name
+        if not known:
+            assert f"{name} could not be listed" in answer["keyrings_missing"] and d["unsure"]
+    assert ask(keys.unsigned, host=host("vm-secureboot", listed(*KEYRINGS)))["kexec_file_load"]["errno_name"] == "ENODATA"  # no key would help
+
+
+def test_a_key_of_which_the_keyring_is_not_known(ask, keys, host):
+    """A key that is seen, but not where: it may lie in the keyring that could not be listed."""
+    rings = ring_line(1, ".platform") + ring_line(2, ".secondary_trusted_keys") + ring_line(3, ".blacklist")
+    seen = put("proc/keys", rings + key_line(0x10, "Test CA", keys.key_id("ca")))
+    for lines, verified in (("1: 10\n2:\n3:\n", True), ("2:\n3:\n", None), ("1: 10\n2:\n", None), ("1:\n2:\n3:\n", False)):
+        d = ask(keys.signed["leaf"], host=host("vm-secureboot", seen, put("understudy/keyrings", lines)))
+        assert d["verified"] is verified and d["kexec_file_load"]["taken"] is verified, lines
+        assert d["exit"] == {True: 0, False: 1, None: 3}[verified]
+
+
+def test_the_kernels_keys_show_no_serial_numbers(ask, keys, host):
+    """So whether one of them made a signature that does not carry its certificate is not known."""
+    bare = keys.carrying(keys.signed["ca"])
+    d = ask(bare, host=host("vm-secureboot", *keyrings(keys, ".platform")))
+    assert d["exit"] == 3 and d["verified"] is None and d["kexec_file_load"]["taken"] is None and "certificate" in d["unsure"]
+    none = (put("proc/keys", ring_line(1, ".builtin_trusted_keys")), put("understudy/keyrings", "1:\n"))
+    d = ask(bare, host=host("vm-secureboot", *none))
+    assert d["exit"] == 1 and d["kexec_file_load"]["errno_name"] == "ENOKEY"  # there is no key at all
 
 
 def test_keys_that_cannot_be_read_are_not_missing(ask, keys, host):
@@ -258,7 +362,7 @@ def test_keys_that_cannot_be_read_are_not_missing(ask, keys, host):
 
 
 def test_debians_kernel_on_the_machine_it_booted(ask, host, debian):
-    d = ask(debian("6.12"), host=host("vm-secureboot"))
+    d = ask(debian("6.12"), host=host("vm-secureboot", listed()))
     assert d["verified"] and d["kexec_file_load"]["taken"] and "Debian Secure Boot CA" in d["key"]["description"]
 
 
