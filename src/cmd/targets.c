@@ -136,7 +136,7 @@ static const char *modules_of(struct run *r, int target)
 	_us_text_deinit_ struct us_text t = { 0 };
 
 	for (size_t i = 0; i < r->walk->n_modules; i++)
-		if (r->walk->modules[i].target == target || r->walk->modules[i].target < 0)
+		if (r->walk->modules[i].target == target || r->walk->modules[i].target == -1)
 			us_text_add(&t, "%s%s", t.n ? " " : "", r->walk->modules[i].name);
 	return t.failed ? NULL : us_pool_strdup(&r->places.pool, t.s ? t.s : "");
 }

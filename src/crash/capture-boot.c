@@ -110,7 +110,7 @@ static struct us_bytes tail_of(struct us_bytes b, size_t most)
 	return b.n > most ? us_bytes_of(b.p + (b.n - most), most) : b;
 }
 
-/* What takes the kernel's log in a panic: "erst", "efi_pstore", "ramoops"; false: nothing does. */
+/* What takes the kernel's log in a panic: "erst", "efi", "ramoops"; false: nothing does. */
 static bool find_store(char name[32])
 {
 	_us_close_ int fd = open("/sys/module/pstore/parameters/backend", O_RDONLY | O_CLOEXEC);
@@ -128,6 +128,7 @@ static bool find_store(char name[32])
 static struct us_err *put_kmsg(struct us_capture *c, struct us_bytes log, const char *store)
 {
 	_us_close_ int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	static const char last[] = "<6>understudy: the end of the log of the kernel that crashed";
 	const struct us_bytes end = tail_of(log, KMSG_MOST);
 
 	if (fd < 0)
@@ -143,6 +144,7 @@ static struct us_err *put_kmsg(struct us_capture *c, struct us_bytes log, const 
 		if (write(fd, line, most < (int)sizeof(line) ? (size_t)most : sizeof(line) - 1) < 0)
 			return us_err_os(errno, "/dev/kmsg");
 	}
+	(void)!write(fd, last, sizeof(last) - 1);
 	c->shared->panics = true;
 	us_capture_note(c, "pstore", "the last %zu bytes of the log go to %s by a panic", end.n,
 			store);
@@ -173,6 +175,7 @@ void us_capture_last_words(struct us_capture *c, struct us_bytes log)
 
 	if (!log.n)
 		return;
+	us_capture_load_modules(c, US_RECIPE_LAST);
 	err = us_guard(c, "pstore", us_capture_until(c, FINISH_SECONDS), put_pstore, &end);
 	if (err)
 		us_capture_say(c, "no pstore: %s", err->text);

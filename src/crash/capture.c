@@ -25,7 +25,7 @@
 #define UNMOUNT_S    30
 #define LOG_LEAST    (256u << 10)
 #define LOG_MOST     (2u << 20)
-#define LAST_SECONDS 90 /* beyond the budget, for the state and the unmounting */
+#define LAST_SECONDS 90 /* beyond the budget, for the last words, the state, the unmounting */
 #define DAY          86400u
 #define SAMPLE_MS    100
 
@@ -240,7 +240,6 @@ static void end_targets(struct us_capture *c)
 {
 	_us_err_free_ struct us_err *err = NULL;
 
-	c->deadline_ns += LAST_SECONDS / 2 * UINT64_C(1000000000);
 	us_capture_stages_end(c);
 	for (unsigned int i = 0; i < c->recipe->n_targets && i < US_CAPTURE_TARGETS; i++) {
 		struct us_err *e;
@@ -299,6 +298,7 @@ static struct us_err *work(struct us_capture *c, void *data)
 		put_dump(c);
 	run_hook(c, "post", c->recipe->post);
 	us_capture_webhook(c);
+	c->deadline_ns += LAST_SECONDS / 2 * UINT64_C(1000000000);
 	if (c->shared->held == US_HELD_NOTHING)
 		us_capture_last_words(c, us_bytes_of(c->log.s, c->log.n));
 	end_targets(c);

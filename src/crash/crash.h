@@ -76,8 +76,10 @@ struct us_wanted_module {
 	const char *name;   /* a module's name or an alias ("fs-ext4", "virtio_blk") */
 	const char *alias;  /* tried where the name is not known ("pci:v00001AF4d..."), or NULL */
 	const char *reason; /* "virtio1, on the way to vda1" */
-	int target;         /* index of the only target that needs it; -1: several or all */
+	int target;         /* index of the only target that needs it; -1: several or all;
+			       US_RECIPE_LAST */
 	bool optional;      /* a help at best: nobody is told if it is not there */
+	const char *params; /* what it is loaded with; NULL: what modprobe.d says */
 };
 struct us_walk_result {
 	struct us_pool pool;

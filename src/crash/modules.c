@@ -91,7 +91,7 @@ static enum seen seen(struct tree *tree, const char *name)
 		v++;
 	if (v == end)
 		return SEEN_NEVER;
-	if (v->target < 0 || v->target == tree->wanted->target)
+	if (v->target == -1 || v->target == tree->wanted->target)
 		return SEEN;
 	v->target = -1;
 	for (size_t i = 0; i < tree->n_files; i++)
@@ -127,13 +127,16 @@ static struct us_err *firmware_of(struct tree *tree, struct kmod_module *module,
 
 static struct us_err *file_add(struct tree *tree, struct kmod_module *module)
 {
-	const char *options = kmod_module_get_options(module);
+	const struct us_wanted_module *wanted = tree->wanted;
+	const char *options = wanted->params && !strcmp(kmod_module_get_name(module), wanted->name)
+				      ? wanted->params
+				      : kmod_module_get_options(module);
 	struct us_module_file f = {
 		.name = us_pool_strdup(tree->pool, kmod_module_get_name(module)),
 		.path = us_pool_strdup(tree->pool, kmod_module_get_path(module)),
 		.options = us_pool_strdup(tree->pool, options ? options : ""),
-		.wanted = tree->wanted,
-		.target = tree->wanted->target,
+		.wanted = wanted,
+		.target = wanted->target,
 	};
 
 	if (!f.name || !f.path || !f.options)

@@ -383,20 +383,19 @@ static struct us_err *take_number(const struct reader *r, const struct field *f,
 				  const char *value)
 {
 	uint64_t most = f->type == U64 ? UINT64_MAX : f->type == U32 ? UINT32_MAX : INT32_MAX;
+	bool minus = f->type == INT && *value == '-';
 	uint64_t v;
 
-	if (f->type == INT && !strcmp(value, "-1")) {
-		*(int *)p = -1;
-		return NULL;
-	}
-	if (!us_text_u64(value, 10, &v) || v > most)
+	if (minus)
+		most = -US_RECIPE_LAST;
+	if (!us_text_u64(value + minus, 10, &v) || v > most)
 		return bad(r, "%s: \"%s\" is no number that fits", f->key, value);
 	if (f->type == U64)
 		*(uint64_t *)p = v;
 	else if (f->type == U32)
 		*(unsigned int *)p = (unsigned int)v;
 	else
-		*(int *)p = (int)v;
+		*(int *)p = minus ? -(int)v : (int)v;
 	return NULL;
 }
 

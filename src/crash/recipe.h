@@ -11,12 +11,14 @@
 #include "target/target.h"
 
 #define US_RECIPE_PATH "/recipe"
+#define US_RECIPE_LAST (-2) /* of a module: wanted only where no target holds */
 
 struct us_recipe_module {
 	const char *file;      /* in the capture image: /m/ext4.ko; in order of loading */
 	const char *params;    /* "" if none */
 	const char *feature;   /* what needs it: "base", "target 0"...: reports name it */
-	int target;            /* index of the only target that needs it; -1: several or all */
+	int target;            /* index of the only target that needs it; -1: several or all;
+				  US_RECIPE_LAST */
 	unsigned int budget_s; /* after this it is abandoned, and we go on without it */
 };
 

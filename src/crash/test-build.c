@@ -141,6 +141,26 @@ static void what_a_shared_module_needs_is_shared(void **state)
 		assert_int_equal(set.files[i].target, -1);
 }
 
+/* What another target needs as well is not left until the end; a module's own words are its alone. */
+static void what_is_wanted_at_the_end_comes_before_if_others_want_it(void **state)
+{
+	static const struct us_wanted_module want[] = {
+		{ .name = "ext4", .reason = "a", .target = US_RECIPE_LAST, .params = "at=1" },
+		{ .name = "jbd2", .reason = "b", .target = -1 },
+	};
+	struct machine *m = *state;
+
+	put_tree(m);
+	struct us_module_set set = resolve_modules(m, want, us_array_size(want));
+	assert_string_equal(names_of(m, &set), "sum weak jbd2 ext4 ");
+	assert_int_equal(set.files[0].target, US_RECIPE_LAST);
+	assert_int_equal(set.files[1].target, -1); /* weak: jbd2 wants it */
+	assert_int_equal(set.files[2].target, -1);
+	assert_int_equal(set.files[3].target, US_RECIPE_LAST);
+	assert_string_equal(set.files[3].options, "at=1");
+	assert_string_equal(set.files[2].options, "");
+}
+
 static void a_tree_that_is_not_there_is_an_error(void **state)
 {
 	struct machine *m = *state;
@@ -620,6 +640,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(modules_come_after_what_they_need),
 		TEST(what_a_shared_module_needs_is_shared),
+		TEST(what_is_wanted_at_the_end_comes_before_if_others_want_it),
 		TEST(a_tree_that_is_not_there_is_an_error),
 		TEST(a_module_keeps_what_the_kernel_needs),
 		TEST(other_machines_keep_their_symbols),

@@ -15,6 +15,7 @@ static const char whole[] =
 	"budget=1200 final=reboot watchdog=/dev/watchdog\n"
 	"module file=/m/ext4.ko params=\"\" feature=\"target 0\" target=0 budget=20\n"
 	"module file=/m/dm-mod.ko params=\"a=\\\"b c\\\" d\" target=-1 budget=20\n"
+	"module file=/m/efi-pstore.ko params=\"\" target=-2\n"
 	"device name=d0 kind=found bytes=1073741824 mark=1080:53ef mark=1128:00112233445566778899aabbccddeeff\n"
 	"device name=d1 kind=dm mark=0:01 table=\"0 2048 linear ${d0} 2048\" table=\"2048 10 zero\" "
 	"uuid=LVM-x lvm-pv=d0 lvm-lv=abc lvm-hash=0123\n"
@@ -40,10 +41,11 @@ static void test_a_recipe_is_the_same_after_a_round_trip(void **state)
 	char *text;
 
 	(void)state;
-	assert_int_equal(r->n_modules, 2);
+	assert_int_equal(r->n_modules, 3);
 	assert_string_equal(r->modules[1].params, "a=\"b c\" d");
 	assert_null(r->modules[1].feature);
 	assert_int_equal(r->modules[1].target, -1);
+	assert_int_equal(r->modules[2].target, US_RECIPE_LAST);
 	assert_int_equal(r->n_devices, 3);
 	assert_int_equal(r->devices[0].n_marks, 2);
 	assert_int_equal(r->devices[0].marks[1].at, 1128);
@@ -75,7 +77,7 @@ static void test_what_makes_no_sense_is_refused(void **state)
 		{ "module file\n", "no value" },
 		{ "module file=m/x.ko\n", "no file" },
 		{ "module file=/x budget=4294967296\n", "no number" },
-		{ "module file=/x target=-2\n", "no number" },
+		{ "module file=/x target=-3\n", "no number" },
 		{ "device name=d0 kind=loop\n", "there is no \"loop\"" },
 		{ "device name=d0 kind=found\n", "no marks" },
 		{ "device name=d0 mark=12:0\n", "no mark" },

@@ -533,6 +533,35 @@ static void a_watchdog_without_a_device_is_known_by_its_module(void **state)
 	assert_null(strstr(wanted(m), "i6300_esb"));
 }
 
+/* The module of the running kernel's pstore, to be loaded when nothing else holds; ramoops as it is. */
+static void the_store_of_logs_is_wanted_last(void **state)
+{
+	struct machine *m = *state;
+	const struct us_wanted_module *last;
+
+	put(m, "proc/self/mountinfo", "21 1 254:1 / / rw - ext4 /dev/vda1 rw\n");
+	put_virtio(m);
+	put_ext4(m, "dev/vda1");
+	put(m, "sys/module/pstore/parameters/backend", "efi\n");
+	walk(m, "target = /c\n");
+	last = &m->walk->modules[m->walk->n_modules - 1];
+	assert_string_equal(last->name, "efi_pstore");
+	assert_int_equal(last->target, US_RECIPE_LAST);
+	assert_null(last->params);
+	put(m, "sys/module/pstore/parameters/backend", "ramoops\n");
+	put(m, "sys/module/ramoops/parameters/mem_address", "536870912\n");
+	put(m, "sys/module/ramoops/parameters/mem_size", "262144\n");
+	put(m, "sys/module/ramoops/parameters/ecc", "1\n");
+	again(m);
+	last = &m->walk->modules[m->walk->n_modules - 1];
+	assert_string_equal(last->name, "ramoops");
+	assert_string_equal(last->params, "mem_address=536870912 mem_size=262144 ecc=1");
+	put(m, "sys/module/pstore/parameters/backend", "erst\n"); /* no module */
+	again(m);
+	assert_null(strstr(wanted(m), "erst"));
+	assert_null(strstr(wanted(m), "ramoops"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -560,6 +589,7 @@ int main(void)
 		TEST(a_vlan_is_kept),
 		TEST(no_way_to_a_webhook_is_a_note),
 		TEST(a_watchdog_without_a_device_is_known_by_its_module),
+		TEST(the_store_of_logs_is_wanted_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,15 +256,49 @@ static struct us_err *walk_watchdog(struct us_walk *walk)
 	return sys ? us_walk_bus(walk, sys) : NULL;
 }
 
+/* Where ramoops' memory is and how it is divided: the capture kernel has to use it as the running
+ * one does, whatever that was told by (Documentation/admin-guide/ramoops.rst, Linux 6.12). */
+static struct us_err *ramoops_params(struct us_walk *walk, const char **ret)
+{
+	static const char *const names[] = { "mem_address", "mem_size", "mem_type",
+					     "record_size", "ecc",      "console_size",
+					     "ftrace_size", "pmsg_size" };
+	const char *all = "";
+
+	for (size_t i = 0; all && i < us_array_size(names); i++) {
+		const char *v = us_walk_read(walk, "sys/module/ramoops/parameters/%s", names[i]);
+
+		if (v && *v)
+			all = us_pool_format(walk->pool, "%s%s%s=%s", all, *all ? " " : "",
+					     names[i], v);
+	}
+	*ret = all;
+	return all ? NULL : us_err_nomem();
+}
+
 /* What keeps the log where no target takes it: a driver of the running kernel's pstore. */
 static struct us_err *walk_pstore(struct us_walk *walk)
 {
-	static const char *const modules[] = { "efi_pstore", "ramoops" };
+	static const struct {
+		const char *backend, *module;
+	} stores[] = {
+		{ "efi", "efi_pstore" }, /* up to Linux 6.1 at least */
+		{ "efi_pstore", "efi_pstore" },
+		{ "ramoops", "ramoops" },
+	};
 	const char *store = us_walk_read(walk, "sys/module/pstore/parameters/backend");
+	size_t i = 0;
 
-	for (size_t i = 0; store && i < us_array_size(modules); i++)
-		if (!strcmp(store, modules[i]))
-			return us_walk_want(walk, modules[i], NULL, true, "pstore");
+	while (store && i < us_array_size(stores) && strcmp(store, stores[i].backend))
+		i++;
+	if (!store || i == us_array_size(stores))
+		return NULL;
+	walk->target = US_RECIPE_LAST;
+	US_TRY(us_walk_want(walk, stores[i].module, NULL, true, "pstore"));
+	walk->target = -1;
+	for (size_t k = 0; k < walk->out->n_modules; k++)
+		if (!strcmp(walk->modules[k].name, "ramoops"))
+			return ramoops_params(walk, &walk->modules[k].params);
 	return NULL;
 }
 
