@@ -222,6 +222,8 @@ unsigned int us_dumping_level(const struct us_opened *opened, unsigned int level
 			      const struct us_err **ret_blind);
 #define _us_dump_result_free_ __attribute__((cleanup(us_dump_result_deinit)))
 
+/* status.c, for crashes as well. "pstore": what it has of logs of crashes, or null. */
+void us_json_kept_log(json_object *obj, const struct us_crash_kept_log *kept);
 /* The stages and the memory of a capture as report draws them; texts belong to state. */
 struct us_err *us_cmd_timeline(const struct us_capture_state *state, struct us_pool *pool,
 			       struct us_timeline *ret) us_must_check;

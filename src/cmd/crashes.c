@@ -130,6 +130,25 @@ static bool told_problem(struct run *r, const struct us_place *place)
 	return place->problem || !place->target;
 }
 
+/* Where the log of a crash is that no target took. */
+static struct us_err *list_pstore(struct run *r)
+{
+	_us_close_ int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct us_crash_kept_log kept;
+
+	if (root < 0)
+		return us_err_os(errno, "opening /");
+	US_TRY(us_crash_kept_log(root, &r->places.pool, &kept));
+	if (r->json) {
+		us_json_kept_log(r->json, &kept);
+	} else if (kept.path) {
+		us_out_head(&r->out, "pstore");
+		item(r, "%zu part%s of logs of crashes; the newest, of %s: %s", kept.n,
+		     kept.n == 1 ? "" : "s", kept.at, kept.path);
+	}
+	return NULL;
+}
+
 static struct us_err *list_all(struct run *r)
 {
 	for (size_t i = 0; i < r->places.n; i++) {
@@ -145,7 +164,7 @@ static struct us_err *list_all(struct run *r)
 					obj ? json_object_object_get(obj, "crashes") : NULL,
 					&place->saved[k]));
 	}
-	return NULL;
+	return r->o->target ? NULL : list_pstore(r);
 }
 
 /* ---- show ---- */

@@ -119,7 +119,7 @@ static void print_memory(struct us_out *out, const struct us_host *host,
 
 static void print_targets(struct us_out *out, const struct us_crash_state *s)
 {
-	char size[US_TEXT_SIZE_MAX], dump[US_TEXT_SIZE_MAX];
+	char size[US_TEXT_SIZE_MAX], dump[US_TEXT_SIZE_MAX], at[80];
 
 	if (s->config_problem)
 		us_out_row(out, "configuration", "%s", s->config_problem);
@@ -144,6 +144,11 @@ static void print_targets(struct us_out *out, const struct us_crash_state *s)
 			   s->last_crash_recent ? ", before this start" : "", s->last_crash_result,
 			   s->last_crash_target, s->last_crash_panic ? ": " : "",
 			   s->last_crash_panic ? s->last_crash_panic : "");
+	if (s->kept_log.path)
+		us_out_row(out, "pstore",
+			   "has %zu part%s of logs of crashes; the newest, of %s: %s",
+			   s->kept_log.n, s->kept_log.n == 1 ? "" : "s",
+			   when(s->kept_log.at, at, sizeof(at)), s->kept_log.path);
 }
 
 static void print_hotplug(struct us_out *out, const struct us_host *host)
@@ -206,6 +211,20 @@ static void put_crash(json_object *obj, const struct us_crash_state *s)
 	us_json_bool(crash, "before_this_start", s->last_crash_recent);
 }
 
+void us_json_kept_log(json_object *obj, const struct us_crash_kept_log *kept)
+{
+	json_object *log;
+
+	if (!kept->path) {
+		json_object_object_add(obj, "pstore", NULL);
+		return;
+	}
+	log = us_json_sub(obj, "pstore");
+	us_json_num(log, "files", kept->n);
+	us_json_str(log, "newest", kept->path);
+	us_json_str(log, "at", kept->at);
+}
+
 static int print_json(const struct us_host *host, const struct us_crash_state *s, int status)
 {
 	json_object *obj = us_json_status(host), *armed, *list;
@@ -235,6 +254,7 @@ static int print_json(const struct us_host *host, const struct us_crash_state *s
 	}
 	put_bytes(obj, "predicted_bytes", s->predicted_bytes);
 	put_crash(obj, s);
+	us_json_kept_log(obj, &s->kept_log);
 	us_json_num(obj, "exit", (uint64_t)status);
 	return us_cmd_json(obj, status);
 }

@@ -136,6 +136,15 @@ void us_crash_kept_deinit(struct us_crash_kept *kept);
  * itself stays, for the next start. */
 void us_crash_forget_loaded(const struct us_host *host);
 
+/* ---- pstore.c: logs that pstore kept of crashes, below root_fd ---- */
+struct us_crash_kept_log {
+	const char *path; /* the newest file; NULL: there is none */
+	size_t n;         /* files; a crash may have several */
+	const char *at;   /* its time: "2026-01-02T03:04:05Z" */
+};
+struct us_err *us_crash_kept_log(int root_fd, struct us_pool *pool, struct us_crash_kept_log *ret)
+	us_must_check;
+
 /* ---- status.c: what status shows; each text is NULL if unknown ---- */
 struct us_crash_target_state {
 	const char *text, *kind;
@@ -160,6 +169,7 @@ struct us_crash_state {
 	const char *last_crash, *last_crash_result, *last_crash_target; /* as the capture left it */
 	const char *last_crash_panic;                                   /* NULL: not known */
 	bool last_crash_recent;                                         /* this start followed it */
+	struct us_crash_kept_log kept_log;
 };
 struct us_err *us_crash_state_read(const struct us_host *host, const char *config_path,
 				   struct us_crash_state **ret) us_must_check;

@@ -195,6 +195,7 @@ static struct us_err *look(struct look *l, const char *config_path)
 
 	US_TRY(take_noted(l));
 	US_TRY(take_rehearsal(l));
+	US_TRY(us_crash_kept_log(l->host->root_fd, &l->s->pool, &l->s->kept_log));
 	l->s->predicted_bytes = UINT64_MAX;
 	err = us_crash_config_read(l->host->root_fd, config_path, &config);
 	if (err) {

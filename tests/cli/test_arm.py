@@ -2,6 +2,7 @@
 """arm, disarm, size: what is built and loaded, what is refused before the call, what is noted and compared later."""
 import fcntl
 import json
+import os
 import shutil
 import subprocess
 
@@ -410,6 +411,19 @@ def test_the_last_crash_is_told_by_status_and_at_the_next_start(run, machine):
     (root / "proc/stat").write_text("cpu 1 2\nbtime 1777323100\n")
     assert "this start follows" not in run("arm", "--early", host=root).text
     assert "before this start" not in run("status", host=root).text
+
+
+@pytest.mark.parametrize("folder", ["sys/fs/pstore", "var/lib/systemd/pstore/170/001"])
+def test_logs_of_crashes_in_pstore_are_told(run, machine, folder):
+    root = machine()
+    assert valid(run("status", "--json", host=root).json)["pstore"] is None and "logs of crashes" not in run("status", host=root).text
+    (root / folder).mkdir(parents=True)
+    for number, name in enumerate(("dmesg-efi_pstore-1", "dmesg-efi_pstore-2", "pmsg-ramoops-0")):
+        (root / folder / name).write_text("x")
+        os.utime(root / folder / name, (1767323100 + number,) * 2)
+    assert valid(run("status", "--json", host=root).json)["pstore"] == {
+        "files": 2, "newest": f"/{folder}/dmesg-efi_pstore-2", "at": "2026-01-02T03:05:01Z"}
+    assert "has 2 parts of logs of crashes" in run("status", host=root).text
 
 
 def test_the_last_rehearsal_of_this_set_is_shown(run, machine):
