@@ -48,9 +48,12 @@ def test_a_local_disk(vm, kernels, understudy, tmp_path, name, kind):
     assert any("dump" in line for line in kdump.told(first)), first.tail()
 
 
+DISKS = ("ext4-virtio", "xfs-nvme", "lvm", "md", "btrfs-scsi", "ext4-ahci")
+CLOUD = ("6.12-cloud", "newest")  # with the drivers of virtual machines only
+
+
 @pytest.mark.matrix
-@pytest.mark.parametrize("name", ["6.1", "6.12", "6.12-rt"])
-@pytest.mark.parametrize("kind", ["ext4-virtio", "xfs-nvme", "lvm", "md", "btrfs-scsi", "ext4-ahci"])
+@pytest.mark.parametrize("name, kind", [*((n, k) for k in DISKS for n in ("6.1", "6.12", "6.12-rt")), *((n, "ext4-virtio") for n in CLOUD)])
 def test_each_kernel_with_each_disk(vm, kernels, understudy, tmp_path, record_property, name, kind):
     record_property("cell", f"kdump|{kind}|{kernels[name].release}|sysrq")
     layouts = KINDS | {"btrfs-scsi": lambda: kdump.plain("btrfs", "scsi"), "ext4-ahci": lambda: kdump.plain("ext4", "ahci")}

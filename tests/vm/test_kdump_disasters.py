@@ -20,13 +20,17 @@ HOTPLUG_AT = 0x100000000  # where q35 puts memory that is plugged
 HOTPLUG_BYTES = 512 << 20
 
 
-@pytest.fixture
-def trouble(kernels):
-    """The lab's own module for 6.1, or a skip."""
+def trouble_of(kernel):
+    """The lab's own module for that kernel, or a skip."""
     try:
-        return kdump.trouble(kernels["6.1"])
+        return kdump.trouble(kernel)
     except lab.LabError as e:
         pytest.skip(str(e))
+
+
+@pytest.fixture
+def trouble(kernels):
+    return trouble_of(kernels["6.1"])
 
 
 def state_of(machine, core, steps=(), **more):
@@ -225,17 +229,21 @@ def test_a_way_to_die(vm, kernels, understudy, trouble, tmp_path, record_propert
     kdump.check_dump(understudy, core, kernel, **seen)
 
 
-# Each target with a way to die that is no sysrq: which way makes no difference to where the dump goes.
-OTHERS = [("xfs-nvme", "hard-lockup"), ("lvm", "oom"), ("md", "null"), ("btrfs-scsi", "soft-lockup"),
-          ("ssh", "null"), ("nfs", "oom"), ("http", "hard-lockup"), ("s3", "soft-lockup")]
+# Each target with a way to die that is no sysrq, another one on each kernel: which way makes no difference to where the dump goes.
+OTHERS = {
+    "6.1": [("xfs-nvme", "hard-lockup"), ("lvm", "oom"), ("md", "null"), ("btrfs-scsi", "soft-lockup"),
+            ("ssh", "null"), ("nfs", "oom"), ("http", "hard-lockup"), ("s3", "soft-lockup")],
+    "6.12": [("xfs-nvme", "oom"), ("lvm", "null"), ("md", "soft-lockup"), ("btrfs-scsi", "hard-lockup"),
+             ("ssh", "oom"), ("nfs", "null"), ("http", "soft-lockup"), ("s3", "nmi")],
+}
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize("kind, way", OTHERS)
-def test_each_target_after_another_death(vm, kernels, understudy, trouble, tmp_path, record_property, kind, way):
-    kernel = kernels["6.1"]
+@pytest.mark.parametrize("name, kind, way", [(name, *pair) for name, pairs in OTHERS.items() for pair in pairs])
+def test_each_target_after_another_death(vm, kernels, understudy, tmp_path, record_property, name, kind, way):
+    kernel = kernels[name]
     record_property("cell", f"kdump|{kind}|{kernel.release}|{way}")
-    death, seen = death_by(way, trouble)
+    death, seen = death_by(way, trouble_of(kernel))
     disks = test_kdump.KINDS | {"btrfs-scsi": lambda: kdump.plain("btrfs", "scsi")}
     if kind in disks:
         test_kdump.story(vm, kernel, understudy, tmp_path, disks[kind](), death=death, **seen)
@@ -244,12 +252,11 @@ def test_each_target_after_another_death(vm, kernels, understudy, trouble, tmp_p
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize("way", ["oom", "nmi"])
+@pytest.mark.parametrize("way", list(WAYS))
 def test_a_way_to_die_of_the_newer_kernel(vm, kernels, understudy, tmp_path, record_property, way):
-    """Those that need no module of the lab's own."""
     kernel = kernels["6.12"]
     record_property("cell", f"kdump|ext4-virtio|{kernel.release}|{way}")
-    death, seen = death_by(way, {})
+    death, seen = death_by(way, trouble_of(kernel) if INSMOD in WAYS[way][1] else {})
     test_kdump.story(vm, kernel, understudy, tmp_path, kdump.plain(), death=death, **seen)
 
 

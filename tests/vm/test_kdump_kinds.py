@@ -111,9 +111,10 @@ def trunk(vlan):
             user.wait()
 
 
+@pytest.mark.parametrize("name", ["6.1", "6.12"])
 @pytest.mark.parametrize("kind", list(NETS))
-def test_a_kind_of_network(vm, kernels, understudy, tmp_path, record_property, kind):
-    kernel = kernels["6.1"]
+def test_a_kind_of_network(vm, kernels, understudy, tmp_path, record_property, name, kind):
+    kernel = kernels[name]
     record_property("cell", f"kdump|ssh over {kind}|{kernel.release}|sysrq")
     with serving(servers.Ssh(tmp_path / "ssh")) as server, trunk(9) if kind == "vlan" else contextlib.nullcontext() as card:
         layout = layout_of(ssh(server))

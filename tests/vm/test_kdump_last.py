@@ -4,6 +4,7 @@ nothing else holds: the firmware's store for logs, the watchdog, a word to a web
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -48,24 +49,60 @@ def test_arming_tells_of_servers_and_shrinks_the_reservation(vm, kernels, unders
     assert r.step("again").rc == 0 and json.loads(r.step("again").out)["shrunk"] is False, r.step("again").out
 
 
-@pytest.mark.matrix
-def test_the_log_is_in_pstore_where_no_target_holds(vm, kernels, understudy, tmp_path, record_property):
-    """The only server is gone: the crashed kernel's log is in the firmware's store (ACPI ERST) at the next start."""
-    kernel = kernels["6.1"]
-    record_property("cell", f"kdump|no target, pstore|{kernel.release}|sysrq")
+def erst(tmp_path, layout):
+    """ACPI's store for records: (what QEMU gets to have it, words of the first kernel's command line)."""
     store = tmp_path / "erst"
-    store.write_bytes(b"")
-    erst = ["-object", f"memory-backend-file,id=erst,mem-path={store},size={STORE},share=on", "-device", "acpi-erst,memdev=erst"]
-    with open(store, "r+b") as f:
+    with open(store, "wb") as f:
         f.truncate(STORE)
+    return {"qemu": ["-object", f"memory-backend-file,id=erst,mem-path={store},size={STORE},share=on", "-device", "acpi-erst,memdev=erst"]}, ""
+
+
+def efi_pstore(tmp_path, layout):
+    """Variables of UEFI."""
+    if not lab.OVMF.is_dir():
+        pytest.skip("OVMF is not installed")
+    variables = tmp_path / "vars.fd"
+    shutil.copy(lab.OVMF / "OVMF_VARS_4M.fd", variables)
+    layout.modules += ("efi_pstore",)
+    return {"qemu": ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={lab.OVMF}/OVMF_CODE_4M.fd",
+                     "-drive", f"if=pflash,format=raw,unit=1,file={variables}"]}, ""
+
+
+def ramoops(tmp_path, layout):
+    """Memory that outlives a restart, which only the words of the running kernel's own module tell: loaded by hand."""
+    at = 0x20000000
+    layout.modules += ("reed_solomon", "ramoops")
+    layout.setup = layout.assemble = (
+        "cd /tmp; for f in $(find /lib/modules -name 'ramoops.ko*'); do case $f in *.xz) xzcat $f;; *) cat $f;; esac > r.ko; done; "
+        f"rmmod ramoops; insmod r.ko mem_address={at} mem_size={STORE} record_size=16384 ecc=1")
+    return {"machine": "q35,memory-backend=ram",
+            "qemu": ["-object", f"memory-backend-file,id=ram,size=1G,mem-path={tmp_path}/ram,share=on"]}, f"memmap={STORE >> 10}K${at:#x}"
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("name", ["6.1", "6.12"])
+@pytest.mark.parametrize("store", [erst, efi_pstore, ramoops])
+def test_the_log_is_in_pstore_where_no_target_holds(vm, kernels, understudy, tmp_path, record_property, name, store):
+    """The only server is gone: the end of the crashed kernel's log is in what its pstore uses at the next start, and that is told."""
+    kernel = kernels[name]
+    record_property("cell", f"kdump|no target, {store.__name__}|{kernel.release}|sysrq")
     with serving(servers.Ssh(tmp_path / "ssh")) as server:
-        machine = Machine(vm, kernel, understudy, tmp_path, layout_of(ssh(server)))
-        first = machine.crash(before=[("lost", "sleep 2")], monitor={"lost": [lambda _: server.stop()]}, qemu=erst)
+        layout = layout_of(ssh(server))
+        options, words = store(tmp_path, layout)
+        layout.mount = "mount -t pstore pstore /sys/fs/pstore"
+        machine = Machine(vm, kernel, understudy, tmp_path, layout)
+        first = machine.crash(before=[("backend", "cat /sys/module/pstore/parameters/backend; ls /sys/fs/pstore"), ("lost", "sleep 2")],
+                              monitor={"lost": [lambda _: server.stop()]}, append=words, **options)
+    backend, = first.step("backend").out.split()
+    assert backend in (store.__name__, store.__name__.removesuffix("_pstore")), backend  # of UEFI: efi in 6.1, efi_pstore in 6.12
     # the old log goes through the kernel's own, so that the console may miss lines; how it ended is what tells
     assert "Attempted to kill init" in first.console, first.tail()
-    second = machine.look(steps=[("pstore", "mount -t pstore pstore /sys/fs/pstore; ls -la /sys/fs/pstore; cat /sys/fs/pstore/*")], qemu=erst)
+    second = machine.look(steps=[("pstore", "ls -la /sys/fs/pstore; cat /sys/fs/pstore/*")], append=words, **options)
     out = second.step("pstore").out
-    assert "last words of the lab" in out and "sysrq triggered crash" in out, out
+    assert "last words of the lab" in out and "sysrq triggered crash" in out and "the end of the log of the kernel that crashed" in out, out
+    kept = json.loads(second.step("crashes").out)["pstore"]
+    assert kept["newest"].startswith(f"/sys/fs/pstore/dmesg-{backend}-") and kept["files"] > 0, kept
+    assert kept["newest"] in "".join(second.step("status").out.split()), second.step("status").out
 
 
 HANG = """#!/bin/sh
@@ -76,9 +113,10 @@ exec /usr/bin/chrt -f 99 /bin/busybox sh -c 'while :; do :; done'
 
 
 @pytest.mark.matrix
-def test_the_watchdog_ends_a_capture_that_hangs(vm, kernels, understudy, tmp_path, record_property):
+@pytest.mark.parametrize("name", ["6.1", "6.12"])
+def test_the_watchdog_ends_a_capture_that_hangs(vm, kernels, understudy, tmp_path, record_property, name):
     """A hook takes the only processor for itself, so that nothing else runs, no deadline either. The log is there."""
-    kernel, layout = kernels["6.1"], kdump.plain()
+    kernel, layout = kernels[name], kdump.plain()
     record_property("cell", f"kdump|a hang ended by i6300esb|{kernel.release}|sysrq")
     hang = tmp_path / "hang"
     hang.write_text(HANG)
