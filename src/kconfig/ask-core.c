@@ -3,7 +3,8 @@
  * Why a combination cannot be: minimal sets of lines (and of what was asked) that contradict each
  * other. PicoSAT names the assumptions that failed; deletion makes that set minimal, what is far
  * from the question being tried first. Further cores: Reiter's hitting-set tree (1987), that is,
- * without each line of a known core in turn. Taking a line away means what the encoding means by it.
+ * without each line of a known core in turn. Taking a line away means what the encoding means by
+ * it. Of more than US_KCORE_MAX lines nothing is told.
  */
 #include "kconfig/ask-int.h"
 
@@ -14,6 +15,7 @@
 struct core {
 	int *lits;
 	size_t n;
+	bool too_large;
 };
 
 static int by_literal(const void *key, const void *line)
@@ -97,6 +99,10 @@ static struct us_err *take_failed(struct us_kquestion *q, struct core *ret)
 
 	while (failed[n])
 		n++;
+	if (n > US_KCORE_MAX) {
+		ret->too_large = true;
+		return NULL;
+	}
 	core.lits = calloc(n + 1, sizeof(*core.lits));
 	if (!core.lits)
 		return us_err_nomem();
@@ -137,7 +143,8 @@ static struct us_err *do_without(struct us_kquestion *q, struct core *core, bool
 	return NULL;
 }
 
-/* A minimal core that has none of the lines in without; ret->lits NULL: it can be without them. The
+/* A minimal core that has none of the lines in without; ret->lits NULL: it can be without them, or
+ * the core is too large. The
  * lines are minimal for all that was asked, so that each of them is a cause; what was asked after
  * that. */
 static struct us_err *find_core(struct us_kquestion *q, const int *without, size_t n_without,
@@ -157,6 +164,8 @@ static struct us_err *find_core(struct us_kquestion *q, const int *without, size
 	if (us_kask_solve(q))
 		return NULL;
 	US_TRY(take_failed(q, ret));
+	if (ret->too_large)
+		return NULL;
 	US_TRY(do_without(q, ret, false));
 	return do_without(q, ret, true);
 }

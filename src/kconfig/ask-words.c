@@ -18,6 +18,7 @@ struct chain {
 	size_t n;
 	bool *placed;      /* by index in core */
 	uint32_t *reached; /* by us_ksym.index: 0 not yet */
+	const struct us_ksym **in_order;
 	uint32_t n_reached;
 	struct us_kreason *reasons;
 	size_t n_reasons;
@@ -25,8 +26,10 @@ struct chain {
 
 static void reach(struct chain *c, const struct us_ksym *sym)
 {
-	if (!c->reached[sym->index])
-		c->reached[sym->index] = ++c->n_reached;
+	if (c->reached[sym->index])
+		return;
+	c->in_order[c->n_reached++] = sym;
+	c->reached[sym->index] = c->n_reached;
 }
 
 static void reach_expr(struct chain *c, const struct us_kx *x)
@@ -79,16 +82,11 @@ static bool is_about(const struct us_kline_lit *line, const struct us_ksym *sym)
 /* The symbol reached first that the line is about, or NULL. */
 static const struct us_ksym *owner_of(const struct chain *c, const struct us_kline_lit *line)
 {
-	const struct us_ksym *best = NULL;
-
-	for (size_t i = 0; i < c->q->tree->n_symbols; i++) {
-		const struct us_ksym *sym = c->q->tree->symbols[i];
-
-		if (c->reached[i] && (!best || c->reached[i] < c->reached[best->index]) &&
-		    is_about(line, sym))
-			best = sym;
+	for (uint32_t i = 0; i < c->n_reached; i++) {
+		if (is_about(line, c->in_order[i]))
+			return c->in_order[i];
 	}
-	return best;
+	return NULL;
 }
 
 /* What gives a symbol without a prompt its value. */
@@ -378,10 +376,17 @@ struct us_err *us_kask_words(struct us_kquestion *q, const int *core, size_t n, 
 {
 	_us_free_ bool *placed = calloc(n + 1, sizeof(*placed));
 	_us_free_ uint32_t *reached = calloc(q->tree->n_symbols + 1, sizeof(*reached));
-	struct chain c = { .q = q, .core = core, .n = n, .placed = placed, .reached = reached };
+	_us_free_ const struct us_ksym **in_order =
+		calloc(q->tree->n_symbols + 1, sizeof(*in_order));
+	struct chain c = { .q = q,
+			   .core = core,
+			   .n = n,
+			   .placed = placed,
+			   .reached = reached,
+			   .in_order = in_order };
 
 	c.reasons = us_pool_array(q->pool, n + 1, sizeof(*c.reasons));
-	if (!placed || !reached || !c.reasons)
+	if (!placed || !reached || !in_order || !c.reasons)
 		return us_err_nomem();
 	place_goals(&c, US_KGOAL_ASKED);
 	place_goals(&c, US_KGOAL_PINNED);

@@ -4,7 +4,8 @@
  * configuration) makes of itself. All stays at its default until the solver says which of those
  * cannot all stay; then the nearest to the question is let go, and at the end what was let go in
  * vain is taken back, the farthest first. The evaluator confirms the lines; what it refuses is
- * forbidden to the solver, and the search goes on.
+ * forbidden to the solver, and the search goes on. A tree that would keep this busy for long (a
+ * chain of 65,000 symbols) gets an example with more lines than it needs.
  */
 #include "kconfig/ask-int.h"
 
@@ -18,6 +19,7 @@ struct soft {
 	int lit;
 	uint32_t cost; /* of letting it go */
 	bool free;     /* let go */
+	bool line;     /* in the fragment */
 };
 
 struct search {
@@ -31,6 +33,8 @@ struct search {
 	size_t n_lines;
 	int *atoms; /* the outcomes of comparisons that only the evaluator knows */
 	size_t n_atoms;
+	size_t work; /* literals assumed so far */
+	bool rough;  /* not all was tried */
 };
 
 static void free_search(struct search *search)
@@ -127,7 +131,17 @@ static bool solve_with_softs(struct search *search)
 		if (!search->softs[i].free)
 			us_kask_assume(search->q, search->softs[i].lit);
 	}
+	search->work += search->q->n_assumed;
 	return us_kask_solve(search->q);
+}
+
+/* Real trees take less than a hundredth of it. */
+enum { WORK_MAX = 10000000 };
+
+static bool is_too_long(struct search *search)
+{
+	search->rough |= search->work > WORK_MAX;
+	return search->work > WORK_MAX;
 }
 
 /* Indices of the softs that failed in the last call, cheapest first. */
@@ -164,6 +178,20 @@ static size_t minimise_failed(struct search *search, size_t *failed, size_t n)
 	return n;
 }
 
+/* Everything at once, but what compilers say only if nothing else is left. */
+static void let_all_go(struct search *search)
+{
+	bool any = false;
+
+	for (int probes = 0; probes < 2 && !any; probes++) {
+		for (size_t i = 0; i < search->n; i++) {
+			if (search->softs[i].free || (search->softs[i].sym->probe && !probes))
+				continue;
+			search->softs[i].free = any = true;
+		}
+	}
+}
+
 /* Lets go what has to be; false: the goals cannot be, whatever is let go. */
 static struct us_err *let_go(struct search *search, bool *ret)
 {
@@ -180,6 +208,8 @@ static struct us_err *let_go(struct search *search, bool *ret)
 		}
 		minimise_failed(search, failed, n);
 		search->softs[failed[0]].free = true;
+		if (is_too_long(search))
+			let_all_go(search);
 	}
 	*ret = true;
 	return NULL;
@@ -188,7 +218,7 @@ static struct us_err *let_go(struct search *search, bool *ret)
 /* Takes back what need not have been let go, the dearest first; the last call's model stands. */
 static void take_back(struct search *search)
 {
-	for (size_t i = search->n; i-- > 0;) {
+	for (size_t i = search->n; i-- > 0 && !is_too_long(search);) {
 		if (!search->softs[i].free)
 			continue;
 		search->softs[i].free = false;
@@ -223,9 +253,10 @@ static struct us_err *read_lines(struct search *search)
 	if (!search->lines || !search->texts)
 		return us_err_nomem();
 	for (size_t i = 0; i < search->n; i++) {
-		const struct soft *soft = &search->softs[i];
+		struct soft *soft = &search->softs[i];
 		const char *text;
 
+		soft->line = false;
 		if (soft->sym->probe)
 			continue;
 		text = us_kask_model(search->q, soft->sym);
@@ -234,6 +265,7 @@ static struct us_err *read_lines(struct search *search)
 			continue;
 		if (!text)
 			text = soft->sym->type == US_K_STRING ? "other" : "1";
+		soft->line = true;
 		search->lines[search->n_lines] = soft->sym;
 		search->texts[search->n_lines++] = text;
 	}
@@ -302,11 +334,7 @@ static struct us_err *forbid(struct search *search)
 	for (size_t i = 0; i < search->n_lines; i++)
 		clause[n++] = -us_kask_equals(search->q, search->lines[i], search->texts[i]);
 	for (size_t i = 0; i < search->n; i++) {
-		bool line = false;
-
-		for (size_t k = 0; k < search->n_lines && !line; k++)
-			line = search->lines[k] == search->softs[i].sym;
-		if (!line && !search->softs[i].sym->probe)
+		if (!search->softs[i].line && !search->softs[i].sym->probe)
 			clause[n++] = -search->softs[i].lit;
 	}
 	us_kenc_clause(s, clause, n);
@@ -342,6 +370,7 @@ static struct us_err *write_lines(struct search *search, struct us_kanswer *answ
 			return us_err_nomem();
 	}
 	answer->fragment = fragment;
+	answer->rough = search->rough;
 	return NULL;
 }
 

@@ -153,6 +153,7 @@ struct us_kreason {
 	const char *text;  /* the statement in Kconfig's words */
 	const char *says;  /* a sentence: "CRASH_DUMP=y needs KEXEC_CORE (kernel/Kconfig.kexec:102)" */
 };
+#define US_KCORE_MAX 2000
 struct us_kcore {
 	const struct us_kreason *reasons; /* ordered from what was asked to what stands against it */
 	size_t n;
@@ -165,7 +166,9 @@ struct us_kanswer {
 	const char *const *assumed;  /* "$(cc-option,-mfoo) = y", NULL-terminated */
 	const char *const *fragment; /* reachable: "CONFIG_KEXEC_FILE=y" lines, the fewest found that
 					olddefconfig keeps; NULL-terminated */
-	const struct us_kcore *cores; /* not reachable: at least one */
+	bool rough; /* the search for the fewest was given up: some lines may be needless */
+	/* not reachable: at least one, or none where more than US_KCORE_MAX lines stand against it */
+	const struct us_kcore *cores;
 	size_t n_cores;
 	/* not reachable as far as was looked: these numbers may have values that were not tried;
 	   NULL-terminated, or NULL: it is proved */

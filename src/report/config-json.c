@@ -64,6 +64,7 @@ json_object *us_json_why(const struct us_asked *a, const struct us_kanswer *k)
 	us_json_bool(obj, "maybe", k->maybe);
 	put_list(obj, "assumed", k->assumed);
 	put_list(obj, "fragment", k->fragment);
+	us_json_bool(obj, "fewest", !k->rough);
 	us_json_bool(obj, "proved", !k->unproved);
 	put_list(obj, "unproved", k->unproved);
 	put_cores(obj, k);

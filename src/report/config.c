@@ -85,6 +85,9 @@ static void put_fragment(struct us_out *out, const struct us_asked *a, const str
 	}
 	if (!k->fragment || !*k->fragment)
 		comment(out, "Every configuration has it without a word.");
+	if (k->rough)
+		comment(out, "Not all of these lines need be needed: the search for the fewest was "
+			     "given up.");
 	for (const char *const *s = k->fragment; s && *s; s++)
 		us_report_line(out, *s);
 }
@@ -147,6 +150,9 @@ void us_report_cores(struct us_out *out, const struct us_kanswer *k, int indent)
 			if (core->reasons[n].at.line)
 				put_reason(out, &core->reasons[n], indent);
 	}
+	if (!k->n_cores)
+		fprintf(out->f, "%*sMore than %d lines together forbid it: too many to tell.\n",
+			indent, "", US_KCORE_MAX);
 	put_unproved(out, k, indent);
 }
 
