@@ -231,6 +231,17 @@ static struct us_err *set_up(const char *name, bool *ret_carrier)
 	return NULL;
 }
 
+/* All at once: what has a carrier need not wait for what has none. */
+static void switch_on(const struct us_recipe *recipe)
+{
+	char name[IF_NAMESIZE];
+	bool carrier;
+
+	for (size_t i = 0; i < recipe->n_nets; i++)
+		if (find_interface(recipe->nets[i].mac, name))
+			us_err_free(set_up(name, &carrier));
+}
+
 static void nap(void)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
@@ -316,6 +327,7 @@ struct us_err *us_capture_net(struct us_capture *c, uint64_t deadline_ns)
 		return NULL;
 	if (c->shared->nets_up == 0) {
 		us_err_free(set_up("lo", &carrier));
+		switch_on(c->recipe);
 		write_resolv_conf(c->recipe);
 	}
 	until = deadline_ns && deadline_ns < until ? deadline_ns : until;
