@@ -358,6 +358,16 @@ static struct us_err *write_once(const struct job *j, const struct us_opened *in
 			     progress, r);
 }
 
+/* Is there another level to try, after one that had no room? */
+static bool try_next(const struct job *j, size_t i, const char *why)
+{
+	if (j->o->flatten || i + 1 >= j->n_levels)
+		return false;
+	fprintf(stderr, "makedumpfile: %s at level %u: trying level %u\n", why, j->levels[i],
+		j->levels[i + 1]);
+	return true;
+}
+
 /* Level after level, as long as the dump has no room. */
 static struct us_err *write_dump(const struct job *j, size_t n_in, struct us_progress *progress)
 	us_must_check;
@@ -368,19 +378,23 @@ static struct us_err *write_dump(const struct job *j, size_t n_in, struct us_pro
 		_us_opened_deinit_ struct us_opened in = { 0 };
 		const struct us_err *blind;
 		struct us_dump_wish wish = j->wish;
+		struct us_err *err;
 
 		wish.level = j->o->reassemble ? 0 : j->levels[i];
 		wish.stored = j->o->reassemble;
 		wish.overwrite |= i > 0;
 		US_TRY(us_opened_open(j->words, n_in, &in));
 		wish.level = us_dumping_level(&in, wish.level, &blind);
-		US_TRY(write_once(j, &in, &wish, progress, &r));
-		warn(in.core, &r, blind);
-		if (!r.complete && !j->o->flatten && i + 1 < j->n_levels) {
-			fprintf(stderr, "makedumpfile: %s at level %u: trying level %u\n",
-				r.stopped ? r.stopped : "no room", j->levels[i], j->levels[i + 1]);
+		err = write_once(j, &in, &wish, progress, &r);
+		if (err && err->code == US_ERR_NO_ROOM && try_next(j, i, err->text)) {
+			us_err_free(err);
 			continue;
 		}
+		if (err)
+			return err;
+		warn(in.core, &r, blind);
+		if (!r.complete && try_next(j, i, r.stopped ? r.stopped : "no room"))
+			continue;
 		if (j->says & SAYS_REPORT)
 			show_stats(j->talk, in.core, &r);
 		if (!r.complete)

@@ -399,6 +399,9 @@ def test_levels_are_tried_in_order_where_there_is_no_room(makedumpfile, real, tm
     assert r.status == 1 and "not in the dump" in r.err and "makedumpfile Failed." in r.out
     assert 4 << 20 < (tmp_path / "out").stat().st_size <= 8 << 20
     assert sum(page is not None for page in look(tmp_path / "out", *range(0, 0x20000, 7))) > 100
+    r = makedumpfile("-f", "-l", "-d", "0,31", "-L", "2M", real, tmp_path / "small")  # the first has not even room for its table
+    assert r.status == 1 and "trying level 31" in r.err and "not in the dump" in r.err, r.text
+    assert 1 << 20 < (tmp_path / "small").stat().st_size <= 2 << 20
 
 
 @pytest.mark.parametrize("name", ["elf", "elf-flat", "kdump", "kdump-v3", "kdump-split", "kdump-flat", "diskdump"])
