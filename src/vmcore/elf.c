@@ -87,10 +87,18 @@ static struct us_err *collect_notes(struct us_vmcore *core, const struct us_stor
 				    const struct us_vmcore_load *v, size_t n, struct us_bytes *ret)
 {
 	_us_blob_deinit_ struct us_blob joined = { 0 };
-	uint64_t total = 0, at = 0;
+	uint64_t total = 0, at = 0, claimed = 0;
 	struct us_bytes one = { 0 };
 	size_t readable = 0;
 
+	for (size_t i = 0; i < n; i++) /* each byte once, or a small file takes all memory */
+		if (!us_add(claimed, v[i].file_bytes, &claimed) || claimed > store->raw_bytes) {
+			us_vmcore_warn(core,
+				       "PT_NOTE %zu and what follows are left out: they claim "
+				       "more bytes than the file has",
+				       i);
+			n = i;
+		}
 	for (size_t i = 0; i < n; i++) {
 		_us_err_free_ struct us_err *err = us_store_load(
 			store, &core->pool, v[i].offset, v[i].file_bytes, "the notes", &one);

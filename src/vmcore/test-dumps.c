@@ -10,6 +10,7 @@
 #include "base/text.h"
 
 #include <pthread.h>
+#include <elf.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -494,6 +495,32 @@ static void test_many_threads_read_at_once(void **state)
 	}
 }
 
+/* What is joined takes memory: a file of a few pages could claim all that there is. */
+static void test_notes_claim_no_more_than_the_file_has(void **state)
+{
+	static uint8_t file[8192];
+	Elf64_Ehdr head = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
+					 ELFDATA2LSB, EV_CURRENT },
+			    .e_type = ET_CORE,
+			    .e_machine = EM_X86_64,
+			    .e_phoff = sizeof(head),
+			    .e_phentsize = sizeof(Elf64_Phdr),
+			    .e_phnum = 60 };
+	Elf64_Phdr all = { .p_type = PT_NOTE, .p_filesz = sizeof(file) };
+	Elf64_Phdr load = { .p_type = PT_LOAD, .p_memsz = 4096 };
+	struct us_vmcore *core = NULL;
+
+	(void)state;
+	memcpy(file, &head, sizeof(head));
+	for (size_t i = 0; i < 59; i++)
+		memcpy(file + sizeof(head) + i * sizeof(all), &all, sizeof(all));
+	memcpy(file + sizeof(head) + 59 * sizeof(all), &load, sizeof(load));
+	assert_null(us_vmcore_parse("greedy", us_bytes_of(file, sizeof(file)), &core));
+	assert_true(core->notes_raw.n <= sizeof(file));
+	assert_non_null(strstr(core->warnings[0], "more bytes than the file has"));
+	us_vmcore_free(core);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_dump_is_named),
 		cmocka_unit_test(test_a_cut_flattened_file_keeps_what_it_has),
 		cmocka_unit_test(test_many_threads_read_at_once),
+		cmocka_unit_test(test_notes_claim_no_more_than_the_file_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
