@@ -86,14 +86,16 @@ static struct us_err *sort_loads(struct elf *e)
 	return NULL;
 }
 
-/* The header that phys lies in and where it or the gap before the next ends. */
-static const struct us_vmcore_load *load_at(const struct elf *e, uint64_t phys, uint64_t *ret_end)
+/* The header that phys lies in and where it or the gap before the next ends. phys ascends: *at is
+ * where the last look ended, 0 at first. */
+static const struct us_vmcore_load *load_at(const struct elf *e, size_t *at, uint64_t phys,
+					    uint64_t *ret_end)
 {
 	uint64_t page = e->job->core->page_bytes;
 
 	*ret_end = UINT64_MAX;
-	for (size_t i = 0; i < e->n_mains; i++) {
-		const struct us_vmcore_load *load = &e->mains[i];
+	for (; *at < e->n_mains; ++*at) {
+		const struct us_vmcore_load *load = &e->mains[*at];
 
 		if (phys + page <= load->phys) {
 			*ret_end = us_align_down(load->phys, page);
@@ -325,6 +327,7 @@ static struct us_err *put_mains(struct elf *e)
 	struct us_keep keep;
 	struct reel reel;
 	uint64_t data;
+	size_t at = 0;
 
 	reel_init(e, &reel);
 	while (reel_next(&reel, &keep, &data)) {
@@ -333,7 +336,7 @@ static struct us_err *put_mains(struct elf *e)
 		bool zeros = keep.tier == ZERO_TIER;
 
 		for (; phys < end; phys = stop) {
-			const struct us_vmcore_load *load = load_at(e, phys, &stop);
+			const struct us_vmcore_load *load = load_at(e, &at, phys, &stop);
 			uint64_t virt = load && load->virt ? load->virt + (phys - load->phys) : 0;
 
 			if (stop > end)

@@ -137,15 +137,33 @@ static void check_run(struct checker *c, uint64_t pfn, uint64_t n, enum us_page_
 			(unsigned long long)(pfn + n - 1));
 }
 
+/* The first stretch of memory that ends behind pfn: an ELF core may have very many. */
+static size_t ram_at(const struct us_vmcore *core, uint64_t pfn)
+{
+	size_t low = 0, high = core->n_ram;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (us_range_end(core->ram[mid]) >> core->page_shift <= pfn)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 static void check_block(struct checker *c, uint64_t block)
 {
 	const struct us_vmcore *core = c->v->core;
 	uint64_t first = block * BLOCK_PAGES, end = first + BLOCK_PAGES;
 
-	for (size_t i = 0; i < core->n_ram; i++) {
+	for (size_t i = ram_at(core, first); i < core->n_ram; i++) {
 		uint64_t pfn = core->ram[i].start >> core->page_shift;
 		uint64_t to = us_range_end(core->ram[i]) >> core->page_shift;
 
+		if (pfn >= end)
+			break;
 		to = to < end ? to : end;
 		pfn = pfn > first ? pfn : first;
 		for (uint64_t n; pfn < to; pfn += n) {
