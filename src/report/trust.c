@@ -33,6 +33,10 @@ static void trust(struct us_out *out, const struct us_trust *t)
 		us_out_row(out, "why", "%s: %s", us_errno_name(t->os_errno), t->why);
 	else
 		us_out_row(out, "vouches", "%s (%s)", t->anchor->description, t->anchor->from);
+	if (!t->os_errno && !t->anchor->cert)
+		us_out_row(out, "note",
+			   "found by its id, which anyone can write into a certificate: the key "
+			   "itself is not seen; with its file (--keyring) it is verified");
 	if (t->unsure)
 		us_out_row(out, "not sure", "%s", t->unsure);
 	if (t->revoked && t->anchor)

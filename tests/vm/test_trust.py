@@ -2,9 +2,10 @@
 """Trust: what audit and verify-image say of a machine is what its kernel then does."""
 
 import json
+import pathlib
 import shutil
-import struct
 import subprocess
+import sys
 
 import pytest
 
@@ -12,8 +13,14 @@ import kdump
 import scenario
 from scenario import LOADED, loaded
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "fixtures/images"))
+
+from signed import patched, with_certificates  # noqa: E402
+
 PATIENT = "no_timer_check"  # a busy host may answer the timer too late for a small kernel that knows no hypervisor
 POLICY = scenario.lab.TOP / "data/policies/file-only-signed.policy"
+SYSTEMCTL = b"#!/bin/sh\necho \"systemctl $*\" > /dev/console\nexec understudy exec --now\n"
+BARE = ("bare", "bare-foreign")  # without a certificate: the kernel's keys do not show what would find the signer's
 
 
 def run(*words, **more):
@@ -38,24 +45,17 @@ def sign(image, key, out):
     return out
 
 
-def patched(image, out, field, form, value):
-    """The image with a field of its first signature's header changed (PE specification: attribute certificate table)."""
-    data = bytearray(image.read_bytes())
-    pe, = struct.unpack_from("<I", data, 0x3c)
-    table, = struct.unpack_from("<I", data, pe + 24 + 112 + 4 * 8)
-    struct.pack_into(form, data, table + field, value)
-    return scenario.save(out, bytes(data))
-
-
 def variants(signed, folder):
     """What becomes of a signed kernel: every way in which a signature can be wrong."""
     unsigned = folder / "unsigned"
     shutil.copy(signed, unsigned)
     run("sbattach", "--remove", unsigned)
     foreign = make_key(folder, "foreign")
-    return {"signed": signed, "unsigned": unsigned, "foreign": sign(unsigned, foreign, folder / "signed-foreign"),
-            "both": sign(signed, foreign, folder / "both"), "tampered": scenario.save(folder / "tampered", scenario.flipped(signed)),
-            "revision": patched(signed, folder / "revision", 4, "<H", 0x100), "length": patched(signed, folder / "length", 0, "<I", 0x7fffffff)}
+    images = {"signed": signed, "unsigned": unsigned, "foreign": sign(unsigned, foreign, folder / "signed-foreign"),
+              "both": sign(signed, foreign, folder / "both")}
+    data = signed.read_bytes()
+    lies = {"tampered": scenario.flipped(signed), "revision": patched(data, 4, "<H", 0x100), "length": patched(data, 0, "<I", 0x7fffffff)}
+    return images | {name: scenario.save(folder / name, lie) for name, lie in lies.items()}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,10 @@ def own_images(kernels, tmp_path_factory):
     images = variants(kernel.vmlinuz, folder)
     own = {name: (kernel.root / f"keys/{name}.key", kernel.root / f"keys/{name}.pem") for name in ("trusted", "revoked", "withdrawn")}
     own["issued"] = make_key(folder, "issued", own["trusted"])
-    return images | {name: sign(images["unsigned"], key, folder / name) for name, key in own.items() if name != "trusted"}
+    images |= {name: sign(images["unsigned"], key, folder / name) for name, key in own.items() if name != "trusted"}
+    for name, image in zip(BARE, ("signed", "foreign")):
+        images[name] = scenario.save(folder / name, with_certificates(images[image].read_bytes(), []))
+    return images
 
 
 def ask_both(images):
@@ -88,9 +91,12 @@ def compare(r, images, prefix=""):
     for name in images:
         said = json.loads(r.step(f"{prefix}say-{name}").out)
         done = number(r.step(f"{prefix}do-{name}"))
+        found[name] = done
+        if name in BARE:
+            assert said["kexec_file_load"]["taken"] is None and said["exit"] == 3, (name, said)
+            continue
         assert said["kexec_file_load"]["taken"] is (done == 0) and said["kexec_file_load"]["errno"] == done, (name, said["kexec_file_load"], done)
         assert said["kexec_file_load"]["keyrings_known"]
-        found[name] = done
     return found
 
 
@@ -101,11 +107,14 @@ def values(step):
 def test_signatures_enforced_by_configuration(vm, kernels, understudy, own_images):
     """KEXEC=n, KEXEC_FILE=y, KEXEC_SIG_FORCE=y: each kind of signature, the limits, and the commands."""
     kernel = kernels["tiny-signed"]
-    files = scenario.program(understudy) | {f"/boot/{name}": image for name, image in own_images.items()} | {"/policy": POLICY}
+    files = scenario.program(understudy) | {f"/boot/{name}": image for name, image in own_images.items()} | {
+        "/policy": POLICY, "/trusted.pem": kernel.root / "keys/trusted.pem",
+        "/systemd": scenario.lab.cpio.Link("/init"), "/run/systemd/system/.x": b"", "/bin/systemctl": SYSTEMCTL}
     audit, sysctl = "understudy audit --json", "/proc/sys/kernel/kexec_load"
     hop = f"--initrd {scenario.lab.NEXT_INITRD} --cmdline '{scenario.CONSOLE} hop=1'"
     steps = [("audit", "understudy audit --json --policy /policy"), ("by-load", "kx load"), *ask_both(own_images), ("clear", "kx file-unload"),
-             ("inspect", "understudy inspect --deep /boot/signed"), ("check", "understudy check /boot/signed --cmdline x"),
+             ("bare", "understudy verify-image --json --keyring running --keyring /trusted.pem /boot/bare"),
+             ("roles", "understudy config roles --running"), ("inspect", "understudy inspect --deep /boot/signed"), ("check", "understudy check /boot/signed --cmdline x"),
              ("refuse", f"understudy load /boot/unsigned --cmdline x; e=$?; {LOADED}; exit $e"),
              ("wrong", f"understudy load -c /boot/signed --cmdline x; e=$?; {LOADED}; exit $e"),
              ("load", f"understudy load /boot/signed --cmdline x && {LOADED}"), ("unload", f"understudy unload && {LOADED}"),
@@ -114,17 +123,19 @@ def test_signatures_enforced_by_configuration(vm, kernels, understudy, own_image
              ("one-left", f"echo 1 > {sysctl}_limit_reboot; {audit}"), ("last", f"understudy load -s /boot/signed {hop}"),
              ("none-left", audit), ("refused", "kx file /boot/signed - x"),
              ("shut", f"echo 0 > {sysctl}_limit_panic; {audit}"), ("disabled", f"echo 1 > {sysctl}_disabled; {audit}"),
-             ("still", "kx file /boot/signed - x"), ("exec", "understudy exec --now")]
+             ("still", "kx file /boot/signed - x"), ("exec", "understudy exec")]
     second = scenario.lab.Stage([("second", "understudy status")], kernel=kernel)
-    r = vm.boot(kernel, [steps, second], files=files, append=PATIENT, memory="1G", timeout=180)
+    r = vm.boot(kernel, [steps, second], files=files, append=f"{PATIENT} rdinit=/systemd", memory="1G", timeout=180)
     v = values(r.step("audit"))
     assert r.step("audit").rc == 0, r.step("audit").out  # the ready policy holds
     assert (v["kexec-load"], v["kexec-file-load"], v["signatures"], v["keys"]) == ("absent", "reachable", "enforced", "2"), v
     assert "ENOSYS" in r.step("by-load").out
     assert compare(r, own_images) == {"signed": 0, "both": 0, "issued": 0, "unsigned": 61, "foreign": 126, "tampered": 129, "revoked": 129, "withdrawn": 129,
-                                      "revision": 524, "length": 80}
+                                      "revision": 524, "length": 80, "bare": 0, "bare-foreign": 126}
+    said = json.loads(r.step("bare").out)
+    assert said["verified"] and said["kexec_file_load"]["verified"] is None and said["exit"] == 3, said  # the file of the key tells what the kernel does
     assert json.loads(r.step("say-revoked").out)["revoked"] and json.loads(r.step("say-withdrawn").out)["revoked"]
-    for name, rc, state in (("inspect", 0, None), ("check", 0, None), ("refuse", 1, (0, 0)), ("wrong", 1, (0, 0)), ("load", 0, (1, 0)), ("unload", 0, (0, 0)),
+    for name, rc, state in (("roles", 0, None), ("inspect", 0, None), ("check", 0, None), ("refuse", 1, (0, 0)), ("wrong", 1, (0, 0)), ("load", 0, (1, 0)), ("unload", 0, (0, 0)),
                             ("kexec", 0, (1, 0)), ("kexec-u", 0, (0, 0)), ("snapshot", 0, None), ("again", 0, None), ("last", 0, None)):
         step = r.step(name)
         assert step.rc == rc, (name, step.out, step.err)
@@ -137,24 +148,33 @@ def test_signatures_enforced_by_configuration(vm, kernels, understudy, own_image
     assert (v["kexec-file-load"], v["signatures"], v["initrd"]) == ("refused", "closed", "closed"), v
     assert values(r.step("disabled"))["load-disabled"] == "yes" and number(r.step("still")) == 1
     assert len(r.boots) == 2 and "hop=1" in r.boots[1].cmdline, r.tail()  # what was loaded before can still be started
+    assert "systemctl kexec" in r.console, r.tail()  # by systemd (the lab's init by that name)
 
 
 def test_kdump_where_signatures_are_enforced(vm, kernels, understudy, tmp_path):
     """The same kernel arms itself, dies, is saved by itself; all commands that follow work there."""
     kernel, dump = kernels["tiny-signed"], "$(ls -d /var/crash/*/dump)"
+    own = f"/boot/vmlinuz-{kernel.release}"
     machine = kdump.Machine(vm, kernel, understudy, tmp_path, kdump.plain(), memory="768M")
     r = machine.crash(append=PATIENT, before=[("size", "understudy size"), ("targets", "understudy targets"), ("status", "understudy status"),
-                              ("disarm", f"understudy disarm; {LOADED}"), ("rearm", f"understudy arm && {LOADED}"),
+                              ("exec", f"understudy load {own} --cmdline x && understudy exec; e=$?; understudy unload; exit $e"),
+                              ("rehearse", "understudy rehearse"), ("disarm", f"understudy disarm; {LOADED}"), ("rearm", f"understudy arm && {LOADED}"),
                               ("audit", "understudy audit --json")])
     assert loaded(r.step("disarm")) == (0, 0) and loaded(r.step("rearm")) == (0, 1)
     for name in ("size", "targets", "status"):
         assert r.step(name).rc == 0, (name, r.step(name).out, r.step(name).err)
+    # what cannot work there is refused in words: without systemd nobody would stop services, without QEMU nothing can be played
+    for name, rc, words in (("exec", 1, "systemd does not run here"), ("rehearse", 3, "a rehearsal needs QEMU")):
+        step = r.step(name)
+        assert step.rc == rc and words in " ".join(step.err.split()), (name, step.rc, step.out, step.err)
     v = values(r.step("audit"))
     assert v["loaded"] == "crash" and v["dumps"] == "private", v
     core = tmp_path / "dump"
     commands = {"info": f"understudy info {dump}", "log": f"understudy log {dump}", "verify": f"understudy verify {dump}",
                 "report": f"understudy report {dump}", "convert": f"understudy convert --format elf {dump} /tmp/elf",
-                "dump": f"understudy dump --level 31 {dump} /tmp/smaller"}
+                "dump": f"understudy dump --level 31 {dump} /tmp/smaller",
+                "makedumpfile": f"ln -s /bin/understudy /tmp/makedumpfile; /tmp/makedumpfile -d 31 -l {dump} /tmp/by-name",
+                "vmcore-dmesg": f"ln -s /bin/understudy /tmp/vmcore-dmesg; /tmp/vmcore-dmesg {dump}"}
     r = machine.look(append=PATIENT, dump=core, steps=list(commands.items()))
     crash, = kdump.saved(r)
     assert crash["has_dump"] and crash["has_log"] and not crash["incomplete"], crash
