@@ -99,14 +99,14 @@ void us_report_dump(struct us_out *out, const struct us_dump_report *r)
 	const struct us_dump_wish *w = r->wish;
 	char a[US_TEXT_SIZE_MAX], pages[64];
 
+	fputs(us_out_colour(out, d->complete ? US_GREEN : US_YELLOW), out->f);
 	if (r->path)
-		us_out_para(out, 0, 0, "%s%s%s holds the dump%s.",
-			    us_out_colour(out, d->complete ? US_GREEN : US_YELLOW), r->path,
-			    us_out_colour(out, US_PLAIN),
+		us_out_para(out, 0, 0, "%s holds the dump%s.", r->path,
 			    d->complete ? "" : ", smaller than asked");
 	else
 		us_out_para(out, 0, 0, "The dump would take about %s.",
 			    us_text_size(d->bytes_estimated, a));
+	fputs(us_out_colour(out, US_PLAIN), out->f);
 	us_out_row(out, "input", "%s: %s%s, %s, %s of memory", r->core->path,
 		   r->core->release[0] ? "Linux " : "",
 		   r->core->release[0] ? r->core->release : "?",

@@ -248,3 +248,10 @@ def test_colours_are_for_terminals(understudy, dump):
     assert re.sub(r"\x1b\[[0-9;]*m", "", said) == plain and "\x1b" not in plain
     assert on_a_terminal(understudy, "log", path, NO_COLOR="1") == plain
     assert on_a_terminal(understudy, "log", path, TERM="dumb") == plain
+
+
+def test_colours_are_no_text(understudy, dump, tmp_path):
+    path = dump()
+    for words in (("info", path), ("verify", path), ("dump", "--estimate", path), ("convert", path, tmp_path / "out")):
+        said = on_a_terminal(understudy, *words)
+        assert "\x1b[" in said and "\\x1b" not in said, said
