@@ -270,7 +270,7 @@ static struct us_err *look_at_dump(struct guest *g, const char *path)
 	return NULL;
 }
 
-static struct us_err *look_at_crash(struct guest *g, const char *folder)
+static struct us_err *look_at_crash(struct guest *g, const char *folder, const char **ret_dump)
 {
 	_us_blob_deinit_ struct us_blob state = { 0 };
 	const char *name = us_pool_format(&g->pool, "%s/state.txt", folder);
@@ -291,8 +291,8 @@ static struct us_err *look_at_crash(struct guest *g, const char *folder)
 			return us_err_new(US_ERR_NOT_FOUND, "there is no dump in %s", folder);
 	}
 	say(g, "dump_file_bytes=%lld", (long long)st.st_size);
-	US_TRY(look_at_dump(g, dump));
-	return copy_out(g, dump);
+	*ret_dump = dump;
+	return look_at_dump(g, dump);
 }
 
 /* The dump is the device itself; what else was saved stands in the slots at its end. */
@@ -332,7 +332,7 @@ static struct us_err *find_crash(struct guest *g, const char *folder, const char
 static struct us_err *look_at_disk(struct guest *g, struct us_recipe *recipe)
 {
 	const struct us_recipe_target *target = &recipe->targets[0];
-	const char *node, *folder;
+	const char *node, *folder, *dump;
 
 	US_TRY(us_guest_stack(recipe, false, &g->pool, &node));
 	if (target->spec.kind == US_TARGET_RAW)
@@ -343,7 +343,28 @@ static struct us_err *look_at_disk(struct guest *g, struct us_recipe *recipe)
 	if (!folder)
 		return us_err_nomem();
 	US_TRY(find_crash(g, folder, &folder));
-	return look_at_crash(g, folder);
+	US_TRY(look_at_crash(g, folder, &dump));
+	return copy_out(g, dump);
+}
+
+struct us_err *us_guest_look_here(int fd, const char *folder, struct us_pool *pool,
+				  const char **ret_dump)
+{
+	struct guest g = { .port = fd };
+	const char *dump = NULL;
+	struct stat st;
+	struct us_err *err = find_crash(&g, folder, &folder);
+
+	if (!err)
+		err = look_at_crash(&g, folder, &dump);
+	if (err)
+		say(&g, "failed=%s", err->text);
+	if (dump && !stat(dump, &st))
+		say(&g, "copied=%lld", (long long)st.st_size);
+	us_err_free(err);
+	*ret_dump = dump ? us_pool_strdup(pool, dump) : NULL;
+	us_pool_deinit(&g.pool);
+	return dump && !*ret_dump ? us_err_nomem() : NULL;
 }
 
 /* ---- make the target ---- */

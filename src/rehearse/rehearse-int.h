@@ -19,6 +19,7 @@
 #define US_REHEARSE_INITRD "/set/initrd"
 #define US_REHEARSE_TRAP   "/set/trap.ko"
 #define US_REHEARSE_OUT    "UNDERSTUDY-OUT\n" /* stands at 0 of the disk that takes the dump */
+#define US_REHEARSE_SERVER "10.0.2.100"       /* in the net of QEMU's user mode */
 /*
  * Stands at 0 of the disk that brings what belongs on assembled devices, in a block of its own.
  * Pieces follow: a block with their head and then bytes, filled up to a block. The last head names
@@ -44,8 +45,12 @@ struct us_stage {
 	struct us_capture_image *made; /* of the stand-in */
 	const char *controller;        /* "nvme": row of a table in vm.c */
 	const char *cmdline;
-	const char *kernel; /* path of the running kernel's image */
-	bool exact;         /* the image is the very one */
+	const char *kernel;             /* path of the running kernel's image */
+	const struct us_recipe *recipe; /* of image */
+	const char *card;               /* of the network, if the target is far; else NULL */
+	bool far;                       /* an SSH server of this machine plays the target */
+	bool exact;                     /* the image is the very one */
+	const char *image_words;        /* what is said of it: "this very capture image" */
 	const char **not_proved;
 	size_t n_not_proved;
 };
@@ -95,6 +100,8 @@ struct us_vm_wish {
 	const char *qemu, *kernel, *initrd, *append, *dir;
 	const char *name; /* of its files in dir: NAME.console, NAME.answers, NAME.qemu */
 	const char *controller, *disks[US_VM_DISKS + 1];
+	/* card NULL: no network; else nothing is reached by it but what command answers at server */
+	const char *card, *mac, *server, *port, *command;
 	uint64_t memory_bytes;
 	unsigned int cpus, timeout_s;
 	unsigned int silent_s; /* within which the first answer must come; 0: any time */
@@ -121,6 +128,8 @@ bool us_vm_has_kvm(void);
 const char *us_vm_find_program(const char *name, struct us_pool *pool);
 /* How many disks the controller takes. */
 size_t us_vm_disks_max(const char *controller);
+/* QEMU's network card that a module drives; NULL: it has none. */
+const char *us_vm_card(const char *module);
 
 /* ---- runs.c: the machines of one rehearsal, and the folder with their files ---- */
 struct us_play {
@@ -139,6 +148,8 @@ struct us_play {
 	bool second; /* the capture kernel speaks */
 	double clock;
 	uint64_t least_kb, copied; /* copied: bytes of the dump that was brought here */
+	/* far.c's: the command for a connection, the folder it writes to, the card and the port */
+	const char *far_server, *far_folder, *far_mac, *far_port;
 };
 struct us_err *us_play_dir(struct us_play *p) us_must_check;
 void us_play_remove_dir(struct us_play *p);
@@ -155,6 +166,19 @@ struct us_err *us_play_crash(struct us_play *p, us_play_line_fn *on_line, struct
 	us_must_check;
 struct us_err *us_play_look(struct us_play *p, us_play_line_fn *on_line, struct us_vm_run *run)
 	us_must_check;
+
+/* ---- far.c: an SSH server for a target that is one ---- */
+/* The server, and the image with its address and keys. Fails with why it cannot be had. */
+struct us_err *us_far_make(struct us_play *p) us_must_check;
+/* What was saved: the answers as a machine that looks would give them. */
+struct us_err *us_far_look(struct us_play *p, struct us_vm_run *run) us_must_check;
+void us_far_remove(struct us_play *p);
+
+/* ---- guest.c ---- */
+/* Looks at the crash that was saved in folder, without a machine: answers go to fd. *ret_dump: its
+ * path; NULL: there is none. */
+struct us_err *us_guest_look_here(int fd, const char *folder, struct us_pool *pool,
+				  const char **ret_dump) us_must_check;
 
 /* ---- guest-stack.c ---- */
 /* Target 0 of the recipe, as a node; fill: what belongs on each device is put there as it comes up. */

@@ -281,17 +281,20 @@ static struct us_err *say_proved(struct us_play *p)
 	r->proved = yes;
 	r->not_proved = no;
 	if (p->loaded)
-		US_TRY(add_word(
-			p, yes, &y, "the running kernel (%s) takes %s by %s", p->host->release.v,
-			p->stage->exact ? "this very capture image" : "a capture image like this",
-			p->loaded));
+		US_TRY(add_word(p, yes, &y, "the running kernel (%s) takes %s by %s",
+				p->host->release.v, p->stage->image_words, p->loaded));
 	if (p->captured)
 		US_TRY(add_word(p, yes, &y,
 				"after a crash (%s) the capture kernel (%s) starts in a reservation "
 				"of %s",
 				us_crash_kind_name(p->wish->kind), capture ? capture : "unknown",
 				us_text_size(r->reserve_bytes, a)));
-	if (r->dump_pages)
+	if (r->dump_pages && p->stage->far)
+		US_TRY(add_word(p, yes, &y,
+				"the network comes up, a server is reached by SSH, and a dump of "
+				"%s with %" PRIu64 " pages is written there by SFTP",
+				us_text_size(r->dump_bytes, a), r->dump_pages));
+	else if (r->dump_pages)
 		US_TRY(add_word(p, yes, &y,
 				"%s: its disk%s found%s%s, and a dump of %s with %" PRIu64
 				" pages is written there",
@@ -357,17 +360,17 @@ static void forget_lines(struct us_play *p)
  */
 static struct us_err *prepare(struct us_play *p, bool *ret_silent)
 {
-	_us_err_free_ struct us_err *err = us_play_disks(p);
+	_us_err_free_ struct us_err *err = p->stage->far ? us_far_make(p) : us_play_disks(p);
 	const char *problem = NULL;
 
 	*ret_silent = false;
-	if (!p->stage->built || (err && err->code == US_ERR_NOMEM))
+	if ((!p->stage->built && !p->stage->far) || (err && err->code == US_ERR_NOMEM))
 		return us_steal(&err);
 	if (err)
 		problem = us_pool_strdup(p->pool, err->text);
-	else
+	else if (p->stage->built)
 		US_TRY(us_play_make(p, take_line, &problem));
-	*ret_silent = !err && !p->began;
+	*ret_silent = !err && p->stage->built && !p->began;
 	if (!problem || (*ret_silent && p->r->kvm))
 		return NULL;
 	us_stage_deinit(p->stage);
@@ -400,7 +403,10 @@ static struct us_err *play(struct us_play *p)
 	if (p->quick || !p->result || !strncmp(p->result, "nothing", 7) ||
 	    !strncmp(p->result, "log", 3))
 		return NULL;
-	US_TRY(us_play_look(p, take_line, &look));
+	if (p->stage->far)
+		US_TRY(us_far_look(p, &look));
+	else
+		US_TRY(us_play_look(p, take_line, &look));
 	p->r->seconds += look.seconds;
 	return judge_look(p, &look);
 }

@@ -33,11 +33,15 @@ const char *us_play_path(struct us_play *p, const char *name)
 
 struct us_err *us_play_dir(struct us_play *p)
 {
+	char real[PATH_MAX];
+
 	if (p->wish->keep_dir) {
 		if (mkdir(p->wish->keep_dir, 0700) && errno != EEXIST)
 			return us_err_os(errno, "making %s", p->wish->keep_dir);
-		p->dir = p->wish->keep_dir;
-		return NULL;
+		if (!realpath(p->wish->keep_dir, real))
+			return us_err_os(errno, "%s", p->wish->keep_dir);
+		p->dir = us_pool_strdup(p->pool, real);
+		return p->dir ? NULL : us_err_nomem();
 	}
 	return us_file_temporary("/var/tmp", "understudy-rehearse", p->pool, &p->dir);
 }
@@ -48,6 +52,7 @@ void us_play_remove_dir(struct us_play *p)
 	_us_closedir_ DIR *dir = p->dir ? opendir(p->dir) : NULL;
 	const struct dirent *e;
 
+	us_far_remove(p);
 	while (dir && (e = readdir(dir)))
 		if (e->d_name[0] != '.')
 			unlinkat(dirfd(dir), e->d_name, 0);
@@ -60,6 +65,7 @@ void us_play_tidy_dir(struct us_play *p)
 	static const char *const gone[] = { "first.cpio", "look.cpio", "make.cpio", "fill.img",
 					    "piece.img" };
 
+	us_far_remove(p);
 	for (size_t i = 0; i < us_array_size(gone); i++) {
 		const char *path = us_play_path(p, gone[i]);
 
@@ -303,6 +309,13 @@ struct us_err *us_play_crash(struct us_play *p, us_play_line_fn *on_line, struct
 	if (!w.initrd || !w.append)
 		return us_err_nomem();
 	US_TRY(attach(p, NULL, &w));
+	if (p->stage->far) {
+		w.card = p->stage->card;
+		w.mac = p->far_mac;
+		w.server = US_REHEARSE_SERVER;
+		w.port = p->far_port;
+		w.command = p->far_server;
+	}
 	US_TRY(first_initrd(p, w.initrd));
 	us_progress_at(p->wish->progress, "starting the first kernel", 0, 0);
 	return us_vm_boot(&w, run);

@@ -181,6 +181,17 @@ static const char *controller_of(const struct us_walk_result *walk)
 	return NULL;
 }
 
+static const char *card_of(const struct us_walk_result *walk)
+{
+	for (size_t i = 0; i < walk->n_modules; i++) {
+		const char *found = us_vm_card(walk->modules[i].name);
+
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
 static const char *text_of(const struct us_recipe_target *target)
 {
 	return target->spec.text ? target->spec.text : us_target_kind_name(target->spec.kind);
@@ -192,6 +203,30 @@ static const char *stand_in_fs(const struct us_recipe_target *target)
 	struct us_recipe_mark marks[2];
 
 	return us_disk_marks(target->fs, (struct us_bytes){ 0 }, marks) ? target->fs : "ext4";
+}
+
+/* A target over a network: an SSH server can be had here, others cannot. */
+static struct us_err *judge_far(struct making *m, const struct us_recipe_target *target,
+				bool *ret_plain)
+{
+	m->s->far = target->spec.kind == US_TARGET_SSH && !m->not_built;
+	*ret_plain = !m->s->far;
+	if (!m->s->far)
+		return leave_out(m,
+				 "the target %s: a plain disk stands for it, and nothing is "
+				 "sent over a network%s%s (rehearse --live-parts tries it)",
+				 text_of(target),
+				 m->not_built ? "; no server can be had here: " : "",
+				 m->not_built ? m->not_built : "");
+	m->s->card = card_of(m->arming->walk);
+	if (!m->s->card)
+		US_TRY(leave_out(m, "the driver of this machine's network card: QEMU does not have "
+				    "that card, virtio-net stands for it"));
+	return leave_out(m,
+			 "the way to the server of %s, its keys and its room: this machine's sshd "
+			 "on another address with keys of its own stands for it (rehearse "
+			 "--live-parts tries the server)",
+			 text_of(target));
 }
 
 /* Why the very image cannot play: said. *ret_plain: a plain disk stands for what lies below. */
@@ -216,10 +251,7 @@ static struct us_err *judge(struct making *m, const struct us_recipe *recipe, bo
 	*ret_plain = !m->s->n_devices || !us_disk_possible(target) || (m->s->built && why);
 	*ret_exact = !*ret_plain && m->s->controller && recipe->n_targets == 1;
 	if (!m->s->n_devices)
-		return leave_out(m,
-				 "the target %s: a plain disk stands for it, and nothing is "
-				 "sent over a network (rehearse --live-parts tries it)",
-				 text_of(target));
+		return judge_far(m, target, ret_plain);
 	if (*ret_plain)
 		return leave_out(m,
 				 "what lies below the target %s (%s; %s): a plain disk with %s "
@@ -277,11 +309,16 @@ static struct us_err *make_image(struct making *m)
 		{ .name = fs, .alias = alias, .reason = "the rehearsal's disk", .target = -1 },
 		{ .name = "crc32c_generic", .reason = "ext4", .target = -1, .optional = true },
 	};
+	const struct us_wanted_module far[] = {
+		{ .name = "virtio_pci", .reason = "the rehearsal's network", .target = -1 },
+		{ .name = "virtio_net", .reason = "the rehearsal's network", .target = -1 },
+	};
+	const struct us_wanted_module *added = m->s->far ? far : more;
+	size_t n_added = m->s->far ? us_array_size(far) : us_array_size(more);
 	static const char *const no_problems[] = { NULL };
 	struct us_walk_result walk = { 0 };
 	size_t n = m->arming->walk->n_modules;
-	struct us_wanted_module *modules =
-		us_pool_array(m->pool, n + us_array_size(more), sizeof(*modules));
+	struct us_wanted_module *modules = us_pool_array(m->pool, n + n_added, sizeof(*modules));
 
 	if (!modules || !alias)
 		return us_err_nomem();
@@ -289,18 +326,25 @@ static struct us_err *make_image(struct making *m)
 		memcpy(modules, m->arming->walk->modules, n * sizeof(*modules));
 	for (size_t i = 0; i < n; i++) /* all for the one target there is */
 		modules[i].target = modules[i].target > 0 ? 0 : modules[i].target;
-	memcpy(modules + n, more, sizeof(more));
+	memcpy(modules + n, added, n_added * sizeof(*added));
+	if (m->s->far) {
+		walk.nets = m->arming->walk->nets;
+		walk.n_nets = m->arming->walk->n_nets;
+		walk.hosts = m->arming->walk->hosts;
+	}
 	walk.devices = m->s->devices;
 	walk.n_devices = m->s->n_devices;
 	walk.nodes = m->s->nodes;
 	walk.targets = m->s->target;
 	walk.n_targets = 1;
 	walk.modules = modules;
-	walk.n_modules = n + us_array_size(more);
+	walk.n_modules = n + n_added;
 	walk.problems = no_problems;
 	US_TRY(us_capture_image_build(m->host, m->arming->config, &walk, m->arming->kernel,
 				      &m->s->made));
 	m->s->image = m->s->made->bytes;
+	m->s->recipe = m->s->made->recipe;
+	m->s->image_words = "a capture image like this";
 	return NULL;
 }
 
@@ -358,10 +402,18 @@ struct us_err *us_stage_make(const struct us_host *host, const struct us_arming 
 	s.target = &recipe->targets[0];
 	if (plain)
 		US_TRY(play_plain(&m, s.target));
-	if (s.exact)
+	if (s.exact || (s.far && s.card && recipe->n_targets == 1)) {
 		s.image = arming->image->bytes;
-	else
+		s.recipe = recipe;
+		s.image_words =
+			s.exact ? "this very capture image"
+				: "this very capture image, with an address and keys of the "
+				  "rehearsal laid over its own,";
+	} else {
 		US_TRY(make_image(&m));
+	}
+	if (s.far && !s.card)
+		s.card = us_vm_card("virtio_net");
 	if (!s.controller)
 		s.controller = "virtio_blk";
 	US_TRY(leave_out(&m, "this machine's firmware, its processors and other devices, and "

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One run of QEMU: no network, no devices but its disks and two serial ports that go to files, a
- * monitor on its standard input. Lines are handed on as they come. It ends by itself (the guest
- * starts anew, which -no-reboot makes an end), or some seconds after words that mean nothing more
- * will come, or when the time is over; then it is ended by its process id.
+ * One run of QEMU: no network but to one command of ours, no devices but its disks and two serial
+ * ports that go to files, a monitor on its standard input. Lines are handed on as they come. It ends
+ * by itself (the guest starts anew, which -no-reboot makes an end), or some seconds after words that
+ * mean nothing more will come, or when the time is over; then it is ended by its process id.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -38,6 +38,22 @@ static const struct {
 	{ "mptsas", "mptsas1068,id=bus0", "scsi-hd,drive=%s,serial=%s", 8 },
 	{ "vmw_pvscsi", "pvscsi,id=bus0", "scsi-hd,drive=%s,serial=%s", US_VM_DISKS },
 };
+
+/* Network cards, the same way. */
+static const struct {
+	const char *module, *device;
+} cards[] = {
+	{ "virtio_net", "virtio-net-pci" }, { "e1000", "e1000" },    { "e1000e", "e1000e" },
+	{ "vmxnet3", "vmxnet3" },           { "8139cp", "rtl8139" },
+};
+
+const char *us_vm_card(const char *module)
+{
+	for (size_t i = 0; i < us_array_size(cards); i++)
+		if (!strcmp(cards[i].module, module))
+			return cards[i].device;
+	return NULL;
+}
 
 size_t us_vm_disks_max(const char *controller)
 {
@@ -215,6 +231,19 @@ static void disk_args(struct vm *vm)
 	}
 }
 
+static void card_args(struct vm *vm)
+{
+	const struct us_vm_wish *w = vm->wish;
+
+	if (!w->card)
+		return;
+	arg(vm, "-netdev");
+	arg(vm, "user,id=net0,restrict=on,guestfwd=tcp:%s:%s-cmd:%s", w->server, w->port,
+	    option_path(vm, w->command));
+	arg(vm, "-device");
+	arg(vm, "%s,netdev=net0,mac=%s,romfile=", w->card, w->mac);
+}
+
 static struct us_err *build_args(struct vm *vm)
 {
 	const struct us_vm_wish *w = vm->wish;
@@ -239,6 +268,7 @@ static struct us_err *build_args(struct vm *vm)
 		arg(vm, "chardev:port%zu", i);
 	}
 	disk_args(vm);
+	card_args(vm);
 	arg(vm, "-kernel");
 	arg(vm, "%s", w->kernel);
 	arg(vm, "-initrd");

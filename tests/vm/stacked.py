@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Made machines whose target lies on LVM, md or LUKS: what /sys, /dev and device mapper would say of them, on top of
+"""Made machines whose target lies on LVM, md or LUKS, or is reached by SSH: what /sys, /dev and device mapper would say of them, on top of
 tests/cli/machines.py's one disk (vda1, 4 GiB). The metadata is written here as the tools write it (lvm2 2.03's text format
 1, linux/raid/md_p.h version 1.2), as far as the kernel and understudy read it.
 """
+import contextlib
+import fcntl
+import pathlib
+import socket
 import struct
 import sys
 
@@ -153,3 +157,39 @@ def luks(root):
            f"0 {sectors} crypt aes-xts-plain64 :64:logon:cryptsetup:{uuid}-d0 0 254:1 32768\n", (FIRST,), sectors)
     put(root, "vda1", {0: b"LUKS\xba\xbe\0\2", 168: uuid.encode().ljust(40, b"\0")})
     (root / "sys/kernel/config/crash_dm_crypt_keys").mkdir(parents=True)
+
+
+# ---- SSH
+
+def own_interface():
+    """(name, address) of an interface of this machine that is not lo: a made machine's addresses are asked of this one."""
+    for _, name in socket.if_nameindex():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s, contextlib.suppress(OSError):
+            address = fcntl.ioctl(s, 0x8915, struct.pack("256s", name.encode()))[20:24]  # SIOCGIFADDR
+            if name != "lo":
+                return name, socket.inet_ntoa(address)
+    return None
+
+
+def ssh(root):
+    """A card with virtio_net on the way to 192.0.2.7, a server that is not there; ssh and its libraries are this machine's."""
+    name = own_interface()[0]
+    pci = "sys/devices/pci0000:00/0000:00:06.0"
+    card = f"{pci}/virtio3/net/{name}"
+    for folder, bus, driver, alias in ((f"{pci}/virtio3", "virtio", "virtio_net", "virtio:d00000001v00001AF4"),
+                                       (pci, "pci", "virtio-pci", "pci:v00001AF4d00001041sv00001AF4sd00001100bc02sc00i00")):
+        machines.text(root, f"{folder}/modalias", alias + "\n")
+        (root / f"sys/bus/{bus}/drivers/{driver}").mkdir(parents=True, exist_ok=True)
+        machines.link(root, f"{folder}/driver", f"sys/bus/{bus}/drivers/{driver}")
+        machines.link(root, f"{folder}/subsystem", f"sys/bus/{bus}")
+    machines.text(root, f"{card}/address", "52:54:00:12:34:56\n")
+    machines.text(root, f"{card}/type", "1\n")
+    machines.link(root, f"{card}/device", f"{pci}/virtio3")
+    machines.link(root, f"sys/class/net/{name}", card)
+    machines.text(root, "proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+                  f"{name}\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n")
+    machines.text(root, "etc/understudy/id_ed25519", "the real key\n")
+    machines.text(root, "etc/understudy/known_hosts", "192.0.2.7 the real host key\n")
+    for path in ("/usr", "/lib64", "/lib/x86_64-linux-gnu"):
+        if not (root / path[1:]).exists():
+            (root / path[1:]).symlink_to(pathlib.Path(path).resolve())

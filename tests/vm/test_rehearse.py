@@ -2,6 +2,7 @@
 """understudy rehearse, run here as a made machine (a Debian kernel, its modules, one disk): QEMU is started by the program
 itself, and this machine is asked for nothing but to run it.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -176,6 +177,35 @@ def test_a_subvolume(machine, rehearse):
     status, said = rehearse(machine("6.12", change=subvolume))
     assert status == 0
     whole(*said["runs"])
+
+
+@pytest.mark.matrix
+def test_ssh_by_a_server_of_this_machine(machine, rehearse, understudy, tmp_path):
+    """The far server is played by sshd on a folder of the rehearsal: nothing listens, and the keys of the configuration are not its."""
+    if not (shutil.which("sshd", path="/usr/sbin:/sbin:/usr/bin") and stacked.own_interface()):
+        pytest.skip("no sshd, or no network, is here")
+    with contextlib.suppress(PermissionError, FileExistsError):
+        pathlib.Path("/run/sshd").mkdir(mode=0o755)
+    root = machine("6.1", reserve=192, change=stacked.ssh, config="target = ssh://crash@192.0.2.7:2222/srv/crash\n")
+    status, said = rehearse(root, "--keep", tmp_path / "kept")
+    run, = said["runs"]
+    assert status == 0 and run["passed"] and not run["exact"], run
+    assert any("this very capture image, with an address and keys" in w for w in run["proved"]), run
+    assert any("reached by SSH" in w for w in run["proved"]) and any("the way to the server of ssh://crash@192.0.2.7" in w for w in run["not_proved"]), run
+    assert {p.name for p in (tmp_path / "kept").iterdir()} == {"dump", "crash.console", "crash.answers", "crash.qemu", "look.answers"}
+    assert subprocess.run([understudy, "verify", tmp_path / "kept/dump"], capture_output=True).returncode == 0
+
+
+@pytest.mark.matrix
+def test_ssh_without_a_server_is_played_by_a_plain_disk(machine, rehearse, tmp_path):
+    if not stacked.own_interface():
+        pytest.skip("no network is here")
+    root = machine("6.1", reserve=192, change=stacked.ssh, config="target = ssh://crash@192.0.2.7:2222/srv/crash\n")
+    status, said = rehearse(root, "--keep", tmp_path / "kept here")
+    run, = said["runs"]
+    assert status == 0 and run["passed"] and not run["exact"], run
+    assert any("no server can be had here: QEMU cannot be told the path" in w for w in run["not_proved"]), run
+    assert (tmp_path / "kept here/disk.img").exists()
 
 
 def test_what_cannot_be_made_is_played_by_a_plain_disk(machine, rehearse):
