@@ -118,7 +118,7 @@ static struct us_err *ask(struct us_parts *parts, unsigned int asked, enum us_pa
 {
 	_us_kanswer_free_ struct us_kanswer *answer = NULL;
 	struct us_part_wishes wishes = { .pool = &parts->pool };
-	struct us_kask question = { .base = base, .grow = true, .want = "" };
+	struct us_kask question = { .base = base, .base_is = US_KBASE_GROWING, .want = "" };
 
 	US_TRY(wish_all(parts, asked, call, &wishes));
 	for (size_t i = 0; i < wishes.n; i++) {

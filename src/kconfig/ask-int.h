@@ -17,6 +17,7 @@ struct us_kgoal {
 	struct us_ksym *sym; /* NULL: the tree speaks of none */
 	const char *const *values;
 	size_t n_values;
+	size_t line; /* of the base configuration */
 	int lit;
 };
 
@@ -59,6 +60,8 @@ bool us_kask_solve(struct us_kquestion *q);
 int us_kask_equals(struct us_kquestion *q, struct us_ksym *sym, const char *text);
 /* The value in the solver's model; NULL: another than those that were looked at. */
 const char *us_kask_model(struct us_kquestion *q, const struct us_ksym *sym);
+/* How the model has comparisons of what only a compiler knows, for the evaluator. */
+struct us_err *us_kask_outcomes(struct us_kquestion *q, struct us_kvalues *values) us_must_check;
 
 /* ask-core.c: why not. */
 struct us_err *us_kask_cores(struct us_kquestion *q, size_t more, struct us_kanswer *answer)

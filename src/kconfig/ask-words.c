@@ -305,10 +305,11 @@ static const char *goal_says(struct us_pool *pool, const struct us_ktree *tree,
 	if (goal->lit == US_KLIT_FALSE && us_kenc_is_tri(goal->sym))
 		return us_pool_format(pool, "%s is bool, never m (%s:%u)", goal->name,
 				      goal->sym->defs[0]->at.file, goal->sym->defs[0]->at.line);
+	if (goal->from == US_KGOAL_BASE)
+		return us_pool_format(pool, "%s is set in the base configuration, line %zu",
+				      goal->text, goal->line);
 	return us_pool_format(pool, "%s is %s", goal->text,
-			      goal->from == US_KGOAL_ASKED    ? "asked"
-			      : goal->from == US_KGOAL_PINNED ? "pinned"
-							      : "set in the base configuration");
+			      goal->from == US_KGOAL_ASKED ? "asked" : "pinned");
 }
 
 static void place_goal(struct chain *c, size_t i, const struct us_kgoal *goal)

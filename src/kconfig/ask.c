@@ -73,6 +73,22 @@ const char *us_kask_model(struct us_kquestion *q, const struct us_ksym *sym)
 	return NULL;
 }
 
+struct us_err *us_kask_outcomes(struct us_kquestion *q, struct us_kvalues *values)
+{
+	const struct us_ksolver *s = q->s;
+	struct us_koutcome *outcomes =
+		us_pool_array(&values->pool, s->n_atoms + 1, sizeof(*outcomes));
+
+	if (!outcomes)
+		return us_err_nomem();
+	for (size_t i = 0; i < s->n_atoms; i++)
+		outcomes[i] = (struct us_koutcome){ s->atoms[i].op, s->atoms[i].x, s->atoms[i].y,
+						    picosat_deref(s->sat, s->atoms[i].lit) > 0 };
+	values->outcomes = outcomes;
+	values->n_outcomes = s->n_atoms;
+	return NULL;
+}
+
 /* The values of goals have to be among those looked at; too late for a symbol of an earlier
  * question, the clauses are made anew. */
 static struct us_err *add_domains(struct us_kquestion *q)
@@ -233,7 +249,11 @@ static struct us_err *release(struct us_kquestion *q, bool *released)
 static struct us_err *hold(struct us_kquestion *q, struct us_ksym *sym, const char *value)
 {
 	const char **values = us_pool_array(q->pool, 1, sizeof(*values));
-	struct us_kgoal goal = { .from = US_KGOAL_BASE, .name = sym->name, .sym = sym }, *more;
+	struct us_kgoal goal = { .from = US_KGOAL_BASE,
+				 .name = sym->name,
+				 .sym = sym,
+				 .line = q->base->v[sym->index].order },
+			*more;
 
 	goal.text = us_pool_format(q->pool, "%s=%s", sym->name, value);
 	more = reallocarray(q->goals, q->n_goals + 1, sizeof(*more));
@@ -250,8 +270,8 @@ static struct us_err *hold(struct us_kquestion *q, struct us_ksym *sym, const ch
 	return NULL;
 }
 
-/* Holds what the base sets and the tree took from it; grow: but for what it says is n. */
-static struct us_err *hold_base(struct us_kquestion *q, bool grow)
+/* Holds what the base sets and the tree took from it; growing: but for what it says is n. */
+static struct us_err *hold_base(struct us_kquestion *q, bool growing)
 {
 	_us_free_ bool *released = calloc(q->tree->n_symbols + 1, sizeof(*released));
 
@@ -264,7 +284,7 @@ static struct us_err *hold_base(struct us_kquestion *q, bool grow)
 
 		if (!v->user || !v->wish || released[i] || q->distance[i] == US_KFAR ||
 		    v->visible == US_KN || strcmp(us_kvalues_text(q->base, sym), v->wish) != 0 ||
-		    (grow && us_kenc_is_tri(sym) && v->wished == US_KN))
+		    (growing && us_kenc_is_tri(sym) && v->wished == US_KN))
 			continue;
 		if (us_kenc_is_tri(sym) ||
 		    us_kenc_number_is(q->s, sym, v->wish) != q->s->coded[i].number.other)
@@ -288,7 +308,8 @@ struct us_err *us_kquestion_init(struct us_kquestion *q, struct us_ktree *tree,
 		return us_err_nomem();
 	if (ask->base) {
 		US_TRY(us_ktree_evaluate(tree, US_KSTART_DEFAULTS, ask->base, &q->base));
-		US_TRY(hold_base(q, ask->grow));
+		if (ask->base_is != US_KBASE_NEAR)
+			US_TRY(hold_base(q, ask->base_is == US_KBASE_GROWING));
 	}
 	return q->s->no_memory ? us_err_nomem() : NULL;
 }
@@ -345,6 +366,30 @@ static struct us_err *prove(struct us_kquestion *q, struct us_kanswer *answer)
 	return NULL;
 }
 
+static bool holds_base(const struct us_kquestion *q)
+{
+	for (size_t i = 0; i < q->n_goals; i++) {
+		if (q->goals[i].from == US_KGOAL_BASE)
+			return true;
+	}
+	return false;
+}
+
+/* What cannot be while the base is held: the same question with its values free to change. */
+static struct us_err *look_near(struct us_ktree *tree, const struct us_kask *ask,
+				struct us_kanswer **ret)
+{
+	struct us_kask near = *ask;
+	struct us_err *err;
+
+	near.base_is = US_KBASE_NEAR;
+	err = us_ktree_ask(tree, &near, ret);
+	if (!err || err->code == US_ERR_NOMEM)
+		return err;
+	us_err_free(err); /* the answer stands without it */
+	return NULL;
+}
+
 struct us_err *us_ktree_ask(struct us_ktree *tree, const struct us_kask *ask,
 			    struct us_kanswer **ret)
 {
@@ -367,6 +412,8 @@ struct us_err *us_ktree_ask(struct us_ktree *tree, const struct us_kask *ask,
 	}
 	if (q.s->no_memory)
 		return us_err_nomem();
+	if (!answer->reachable && holds_base(&q))
+		US_TRY(look_near(tree, ask, &answer->near));
 	*ret = us_steal(&answer);
 	return NULL;
 }
@@ -375,6 +422,7 @@ void us_kanswer_free(struct us_kanswer *answer)
 {
 	if (!answer)
 		return;
+	us_kanswer_free(answer->near);
 	us_pool_deinit(&answer->pool);
 	free(answer);
 }

@@ -119,8 +119,10 @@ struct us_err *us_ktree_draw(struct us_ktree *tree, const struct us_kask *ask, u
 		us_kask_assume_tree(&q);
 		us_kask_assume_goals(&q);
 		any = us_kask_solve(&q);
-		if (any)
+		if (any) {
 			wish_all(&q, values, &random);
+			US_TRY(us_kask_outcomes(&q, values));
+		}
 		clear_phases(&q);
 		if (!any) {
 			*ret = NULL;

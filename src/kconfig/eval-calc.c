@@ -59,6 +59,11 @@ bool us_kcalc_valid(const struct us_ksym *sym, const char *text)
 	}
 }
 
+bool us_kcalc_unknown(const struct us_kvalues *v, const struct us_ksym *sym)
+{
+	return sym->probe || v->v[sym->index].unknown;
+}
+
 /* What a number or text takes over from another symbol. */
 static const char *taken_from(struct us_kvalues *v, const struct us_ksym *sym)
 {
@@ -255,6 +260,7 @@ static const char *text_value(struct us_kvalues *v, const struct us_ksym *sym)
 	if (value->by_default && value->by_default->value->op == US_KX_SYM) {
 		value->write = true;
 		text = taken_from(v, value->by_default->value->x);
+		value->unknown = us_kcalc_unknown(v, value->by_default->value->x);
 	}
 	if (text)
 		return text;

@@ -75,11 +75,28 @@ static enum us_ktri leaf(struct us_kvalues *v, const struct us_ksym *sym)
 	return v->v[sym->index].tri;
 }
 
+/* A comparison whose outcome was settled; NULL: its operands are known, or nobody settled it. */
+static const struct us_koutcome *outcome(const struct us_kvalues *v, const struct us_kx *x)
+{
+	if (!us_kcalc_unknown(v, x->x) && !us_kcalc_unknown(v, x->y))
+		return NULL;
+	for (size_t i = 0; i < v->n_outcomes; i++) {
+		const struct us_koutcome *o = &v->outcomes[i];
+
+		if (o->op == x->op && o->x == x->x && o->y == x->y)
+			return o;
+	}
+	return NULL;
+}
+
 static enum us_ktri comparison(struct us_kvalues *v, const struct us_kx *x)
 {
 	int order = compare(v, x->x, x->y);
+	const struct us_koutcome *settled = outcome(v, x);
 	bool holds;
 
+	if (settled)
+		return settled->holds ? US_KY : US_KN;
 	switch (x->op) {
 	case US_KX_EQ:
 		holds = order == 0;

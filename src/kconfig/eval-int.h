@@ -50,6 +50,8 @@ void us_kcalc(struct us_kvalues *v, const struct us_ksym *sym);
 enum us_ktri us_kcalc_visibility(struct us_kvalues *v, const struct us_ksym *sym);
 /* Is text one that sym's type takes, and within its range? */
 bool us_kcalc_valid(const struct us_ksym *sym, const char *text);
+/* Does only a compiler know its text? */
+bool us_kcalc_unknown(const struct us_kvalues *v, const struct us_ksym *sym);
 bool us_kcalc_in_range(struct us_kvalues *v, const struct us_ksym *sym, const char *text);
 
 enum us_ktri us_kcalc_expr(struct us_kvalues *v, const struct us_kx *x);

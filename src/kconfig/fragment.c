@@ -280,8 +280,9 @@ static void wish(struct us_kvalues *values, const struct us_ksym *sym, const cha
 		values->v[sym->index].order = order;
 }
 
-/* The whole configuration of the lines (over the base). */
-static struct us_err *evaluate(struct search *search)
+/* The whole configuration of the lines (over the base). modelled: what compilers say is as in the
+ * solver's model. */
+static struct us_err *evaluate(struct search *search, bool modelled)
 {
 	struct us_kquestion *q = search->q;
 	size_t last = 0;
@@ -302,6 +303,8 @@ static struct us_err *evaluate(struct search *search)
 		if (search->softs[i].sym->probe && search->softs[i].free)
 			search->values->probes[search->softs[i].sym->index] = US_KN;
 	}
+	if (modelled)
+		US_TRY(us_kask_outcomes(q, search->values));
 	return us_kvalues_compute(search->values);
 }
 
@@ -492,12 +495,54 @@ static struct us_err *find_assumed(struct search *search, struct us_kanswer *ans
 	return NULL;
 }
 
+static bool is_asked(const struct us_kquestion *q, const struct us_ksym *sym)
+{
+	for (size_t i = 0; i < q->n_goals; i++) {
+		if (q->goals[i].sym == sym && q->goals[i].from != US_KGOAL_BASE)
+			return true;
+	}
+	return false;
+}
+
+/* What the tree takes from the base, and the example has otherwise. */
+static struct us_err *find_changes(struct search *search, struct us_kanswer *answer)
+{
+	const struct us_kquestion *q = search->q;
+	struct us_kchange *changes;
+	size_t n = 0;
+
+	if (!q->base)
+		return NULL;
+	changes = us_pool_array(q->pool, q->tree->n_symbols + 1, sizeof(*changes));
+	if (!changes)
+		return us_err_nomem();
+	for (size_t i = 0; i < q->tree->n_symbols; i++) {
+		const struct us_ksym *sym = q->tree->symbols[i];
+		const char *had = us_kvalues_text(q->base, sym),
+			   *gets = us_kvalues_text(search->values, sym);
+		const struct us_kvalue *v = &q->base->v[i];
+
+		if (!v->user || !v->wish || v->visible == US_KN || strcmp(had, v->wish) != 0 ||
+		    !strcmp(had, gets) || is_asked(q, sym))
+			continue;
+		changes[n].symbol = sym->name;
+		changes[n].had = us_pool_strdup(q->pool, had);
+		changes[n].gets = us_pool_strdup(q->pool, gets);
+		if (!changes[n].had || !changes[n].gets)
+			return us_err_nomem();
+		n++;
+	}
+	answer->changes = changes;
+	answer->n_changes = n;
+	return NULL;
+}
+
 /* A comparison with what a probe says comes out as the evaluator has it, while that is possible. */
 static struct us_err *settle_atoms(struct search *search)
 {
 	const struct us_ksolver *s = search->q->s;
 
-	US_TRY(evaluate(search));
+	US_TRY(evaluate(search, false));
 	search->atoms = calloc(s->n_atoms + 1, sizeof(*search->atoms));
 	if (!search->atoms)
 		return us_err_nomem();
@@ -531,9 +576,10 @@ struct us_err *us_kask_fragment(struct us_kquestion *q, struct us_kanswer *answe
 		}
 		take_back(&search);
 		US_TRY(read_lines(&search));
-		US_TRY(evaluate(&search));
+		US_TRY(evaluate(&search, true));
 		if (is_confirmed(&search)) {
 			US_TRY(find_assumed(&search, answer));
+			US_TRY(find_changes(&search, answer));
 			return write_lines(&search, answer);
 		}
 		US_TRY(forbid(&search));

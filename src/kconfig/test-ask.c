@@ -328,6 +328,28 @@ static void test_a_probe_that_matters_is_told(void **state)
 	assert_null(bound->assumed[2]);
 }
 
+/* A number that only a compiler knows is compared: either way may be. */
+static void test_a_version_that_matters_is_told(void **state)
+{
+	_us_ktree_free_ struct us_ktree *tree = tree_of(
+		"config VERSION\n\tint\n\tdefault $(shell,version)\n"
+		"config SAME\n\tint\n\tdefault VERSION\n"
+		"config A\n\tbool \"a\"\n\tdepends on VERSION >= 116\n"
+		"config B\n\tbool \"b\"\n\tdepends on SAME >= 121\n\tdepends on VERSION < 200\n");
+	_us_kanswer_free_ struct us_kanswer *a = ask(tree, "A=y"), *b = ask(tree, "B=y");
+	struct us_kask question = { .want = "B=y" };
+	_us_kvalues_free_ struct us_kvalues *values = NULL;
+
+	(void)state;
+	assert_true(a->reachable && a->maybe);
+	assert_fragment(a, "CONFIG_A=y;");
+	assert_string_equal(a->assumed[0], "VERSION >= 116 = y");
+	assert_null(a->assumed[1]);
+	assert_true(b->reachable && b->maybe);
+	assert_null(us_ktree_draw(tree, &question, 7, &values));
+	assert_string_equal(us_kvalues_text(values, us_ktree_symbol(tree, "B")), "y");
+}
+
 static void test_a_base_holds_what_is_not_asked_about(void **state)
 {
 	static const char text[] = "# CONFIG_SLEEP is not set\nCONFIG_OTHER=y\n";
@@ -346,7 +368,53 @@ static void test_a_base_holds_what_is_not_asked_about(void **state)
 	held = ask_it(tree, &question);
 	assert_false(held->reachable);
 	assert_string_equal(held->cores[0].reasons[held->cores[0].n - 1].says,
-			    "SLEEP=n is set in the base configuration");
+			    "SLEEP=n is set in the base configuration, line 1");
+	assert_true(held->near->reachable);
+	assert_fragment(held->near, "CONFIG_A=y;CONFIG_SLEEP=y;");
+	assert_int_equal(held->near->n_changes, 1);
+	assert_string_equal(held->near->changes[0].symbol, "SLEEP");
+	assert_string_equal(held->near->changes[0].had, "n");
+	assert_string_equal(held->near->changes[0].gets, "y");
+}
+
+/* As DEBUG_INFO_BTF stands behind the choice of the debug information. */
+static void test_a_base_that_chose_otherwise_says_what_would_change(void **state)
+{
+	static const char text[] = "CONFIG_NONE=y\n# CONFIG_FULL is not set\nCONFIG_OTHER=y\n";
+	_us_ktree_free_ struct us_ktree *tree =
+		tree_of("config A\n\tbool \"a\"\n\tdepends on INFO && !NEVER\n"
+			"config INFO\n\tbool\nchoice\n\tprompt \"which\"\n"
+			"config NONE\n\tbool \"none\"\n"
+			"config FULL\n\tbool \"full\"\n\tselect INFO\nendchoice\n"
+			"config OTHER\n\tbool \"o\"\nconfig B\n\tbool \"b\"\n\tdepends on "
+			"INFO && NEVER\n");
+	_us_kconfig_free_ struct us_kconfig *base = NULL;
+	struct us_kask question = { .want = "A=y" };
+	_us_kanswer_free_ struct us_kanswer *a = NULL, *none = NULL, *pinned = NULL;
+
+	(void)state;
+	assert_null(us_kconfig_parse(us_bytes_of(text, sizeof(text) - 1), &base));
+	question.base = base;
+	a = ask_it(tree, &question);
+	assert_true(!a->reachable && a->near->reachable);
+	assert_fragment(a->near, "CONFIG_A=y;CONFIG_FULL=y;");
+	assert_int_equal(a->near->n_changes, 2);
+	assert_string_equal(a->near->changes[0].symbol, "NONE");
+	assert_string_equal(a->near->changes[1].symbol, "FULL");
+	question.pins = (const char *const[]){ "NONE=y", NULL };
+	pinned = ask_it(tree, &question);
+	assert_true(!pinned->reachable && !pinned->near); /* the base is no reason */
+	question.pins = NULL;
+	question.want = "B=y";
+	none = ask_it(tree, &question);
+	assert_false(none->reachable);
+	assert_true(!none->near || !none->near->reachable);
+	question.want = "FULL=y";
+	us_kanswer_free(us_steal(&a));
+	a = ask_it(tree, &question);
+	assert_true(a->reachable && !a->near);
+	assert_int_equal(a->n_changes, 1);
+	assert_string_equal(a->changes[0].symbol, "NONE");
 }
 
 static void test_a_drawn_configuration_satisfies_what_is_asked(void **state)
@@ -417,7 +485,9 @@ int main(void)
 		cmocka_unit_test(test_independent_reasons_are_found_when_asked_for),
 		cmocka_unit_test(test_an_example_names_what_is_needed_and_no_more),
 		cmocka_unit_test(test_a_probe_that_matters_is_told),
+		cmocka_unit_test(test_a_version_that_matters_is_told),
 		cmocka_unit_test(test_a_base_holds_what_is_not_asked_about),
+		cmocka_unit_test(test_a_base_that_chose_otherwise_says_what_would_change),
 		cmocka_unit_test(test_a_drawn_configuration_satisfies_what_is_asked),
 		cmocka_unit_test(test_a_question_that_makes_no_sense_names_the_column),
 	};

@@ -162,6 +162,7 @@ struct us_kvalues {
 		enum us_ktri depends, selected, implied;  /* what they come to */
 		const struct us_kprop *by_default;        /* that gave the value, or NULL */
 		bool write;                               /* a .config says something of it */
+		bool unknown;                             /* a text that only a compiler knows */
 		unsigned char state;
 	} *v; /* by us_ksym.index */
 	/* what a probe came out as; by us_ksym.index of the probe */
@@ -175,6 +176,13 @@ struct us_kvalues {
 	enum us_ktri all_choices; /* what allyesconfig and its like wish for choices */
 	bool listed;              /* the wishes are those of a .config */
 	enum us_ktri modules;
+	/* comparisons of what only a compiler knows; one that is not here is of the text "" */
+	const struct us_koutcome {
+		enum us_kop op;
+		const struct us_ksym *x, *y;
+		bool holds;
+	} *outcomes;
+	size_t n_outcomes;
 	unsigned int depth;
 	const struct us_ksym *too_deep; /* NULL: no */
 };

@@ -136,16 +136,27 @@ struct us_err *us_kvalues_write(const struct us_kvalues *values, struct us_pool 
 
 /* ---- questions ---- */
 
+enum us_kbase {
+	US_KBASE_HELD,
+	US_KBASE_GROWING, /* what it says is n may change, if it must */
+	US_KBASE_NEAR     /* all may change that must: the nearest configuration is looked for */
+};
 struct us_kask {
 	const char *want; /* "CRASH_DUMP=y KEXEC=n NR_CPUS=64"; "A=y|m" for either */
 	/*
-	 * Asked relative to a configuration: what base sets is kept where it is not named in want
-	 * and not about the symbols that want's own lines speak of. NULL: any configuration.
+	 * Asked relative to a configuration: what base sets, and the tree takes from it, is held.
+	 * Not held are the symbols of want and what they select, in turn; the other members of
+	 * their choices; and what their dependencies, defaults and prompts speak of. NULL: any
+	 * configuration.
 	 */
 	const struct us_kconfig *base;
-	bool grow; /* what base says is n may change, if it must */
+	enum us_kbase base_is;
 	const char *const *pins; /* more of want's form, NULL-terminated, or NULL: held, not asked */
 	size_t more;             /* other cores besides the first, at most */
+};
+/* A value that base sets, and that an example has otherwise. */
+struct us_kchange {
+	const char *symbol, *had, *gets;
 };
 /* One line of a core: taken away, the rest no longer forbids. */
 struct us_kreason {
@@ -173,6 +184,11 @@ struct us_kanswer {
 	/* not reachable as far as was looked: these numbers may have values that were not tried;
 	   NULL-terminated, or NULL: it is proved */
 	const char *const *unproved;
+	/* reachable, with a base: what it sets and the example does not keep, but for what was asked */
+	const struct us_kchange *changes;
+	size_t n_changes;
+	struct us_kanswer *near; /* not reachable while the base is held: the answer if all of it
+				    may change (US_KBASE_NEAR); or NULL */
 	const char *const *unknown; /* names in want that the tree does not define (they are n) */
 	size_t cone;                /* symbols that were looked at */
 };

@@ -79,6 +79,19 @@ static void add_quoted(struct us_text *text, const char *word)
 	us_text_add(text, "'");
 }
 
+/* By which other values it could be kept. */
+static void put_near(struct us_out *out, const struct us_kanswer *near)
+{
+	_us_text_deinit_ struct us_text changes = { 0 };
+
+	if (!near || !near->reachable)
+		return;
+	us_report_changes(near, &changes);
+	fputs("      ", out->f);
+	us_out_para(out, 6, 6, "It can be kept if other values change: %s.",
+		    changes.n ? changes.s : "such as are not set there");
+}
+
 static void put_victims(struct us_out *out, const struct us_config_diff *d)
 {
 	for (size_t i = 0; i < d->n_victims; i++) {
@@ -95,6 +108,7 @@ static void put_victims(struct us_out *out, const struct us_config_diff *d)
 			    *v->gets ? v->gets : "\"\"");
 		if (!v->ask->reachable) {
 			us_report_cores(out, v->ask, 6);
+			put_near(out, v->ask->near);
 			continue;
 		}
 		add_quoted(&command, v->want);

@@ -40,6 +40,37 @@ static void put_cores(json_object *obj, const struct us_kanswer *k)
 	}
 }
 
+static void put_changed(json_object *obj, const struct us_kanswer *k)
+{
+	json_object *list = us_json_list(obj, "changed");
+
+	for (size_t i = 0; i < k->n_changes; i++) {
+		json_object *item = us_json_item(list);
+
+		us_json_str(item, "symbol", k->changes[i].symbol);
+		us_json_str(item, "had", k->changes[i].had);
+		us_json_str(item, "gets", k->changes[i].gets);
+	}
+}
+
+/* The answer if the base may change; null where that is no question. */
+static void put_near(json_object *obj, const struct us_kanswer *near)
+{
+	json_object *sub;
+
+	if (!near) {
+		json_object_object_add(obj, "near", NULL);
+		return;
+	}
+	sub = us_json_sub(obj, "near");
+	us_json_bool(sub, "reachable", near->reachable);
+	us_json_bool(sub, "maybe", near->maybe);
+	put_list(sub, "assumed", near->assumed);
+	put_list(sub, "fragment", near->fragment);
+	put_changed(sub, near);
+	put_cores(sub, near);
+}
+
 static void put_tree(json_object *obj, const char *path, const struct us_ktree *tree)
 {
 	us_json_str(obj, "tree", path);
@@ -68,6 +99,8 @@ json_object *us_json_why(const struct us_asked *a, const struct us_kanswer *k)
 	us_json_bool(obj, "proved", !k->unproved);
 	put_list(obj, "unproved", k->unproved);
 	put_cores(obj, k);
+	put_changed(obj, k);
+	put_near(obj, k->near);
 	put_list(obj, "unknown", k->unknown);
 	us_json_num(obj, "cone", k->cone);
 	put_list(obj, "drawn", a->drawn);

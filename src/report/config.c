@@ -10,8 +10,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define INDENT    2
-#define PLACE_MAX 512
+#define INDENT        2
+#define PLACE_MAX     512
+#define CHANGES_SHOWN 20
 
 /* "Linux 6.12.117 for arm64" */
 static const char *tree_words(const struct us_ktree *tree, char *buf, size_t n)
@@ -66,12 +67,32 @@ void us_report_line(struct us_out *out, const char *line)
 		comment(out, "Left out for its control characters: %s", line);
 }
 
+/* "A: y becomes n, B: 4 becomes 8" */
+void us_report_changes(const struct us_kanswer *k, struct us_text *text)
+{
+	for (size_t i = 0; i < k->n_changes; i++) {
+		const struct us_kchange *c = &k->changes[i];
+
+		if (i == CHANGES_SHOWN) {
+			us_text_add(text, " and %zu more", k->n_changes - i);
+			break;
+		}
+		us_text_add(text, "%s%s: %s becomes %s", i ? ", " : "", c->symbol,
+			    *c->had ? c->had : "\"\"", *c->gets ? c->gets : "\"\"");
+	}
+}
+
 static void put_fragment(struct us_out *out, const struct us_asked *a, const struct us_kanswer *k)
 {
 	char tree[128];
 
-	comment(out, "%s can have %s.%s", tree_words(a->tree, tree, sizeof(tree)), a->want,
-		a->base || a->pins ? " What was to be kept is kept." : "");
+	_us_text_deinit_ struct us_text changes = { 0 };
+
+	comment(out, "%s can have %s%s%s.", tree_words(a->tree, tree, sizeof(tree)), a->want,
+		a->base ? " on top of " : "", a->base ? a->base : "");
+	us_report_changes(k, &changes);
+	if (changes.n)
+		comment(out, "Values of %s that change for it: %s.", a->base, changes.s);
 	for (const char *const *s = k->unknown; s && *s; s++)
 		comment(out, "%s is not defined there: it is n.", *s);
 	if (k->maybe)
@@ -165,17 +186,45 @@ static bool has_lines(const struct us_kcore *core)
 	return false;
 }
 
+static void put_near(struct us_out *out, const struct us_asked *a, const struct us_kanswer *near)
+{
+	_us_text_deinit_ struct us_text changes = { 0 };
+
+	us_report_changes(near, &changes);
+	us_out_para(out, 0, 0,
+		    "\nThat is so while all of %s is held but what the question is about. It can be "
+		    "had by changing %s:",
+		    a->base, changes.n ? changes.s : "nothing that is set there");
+	for (const char *const *s = near->fragment; s && *s; s++) {
+		fprintf(out->f, "%*s", INDENT, "");
+		us_out_safe(out->f, *s, strlen(*s));
+		fputc('\n', out->f);
+	}
+	for (const char *const *s = near->assumed; near->maybe && s && *s; s++)
+		us_out_item(out, "if %s", *s);
+	us_out_para(out, 0, 0, "--pin SYMBOL=VALUE holds a value that is not to be among them.");
+}
+
 static void put_refusal(struct us_out *out, const struct us_asked *a, const struct us_kanswer *k)
 {
+	/* whatever the base sets: then it is no reason */
+	bool never = k->near && !k->near->reachable;
 	char tree[128];
 
 	us_out_para(out, 0, 0, "%s cannot have %s%s.", tree_words(a->tree, tree, sizeof(tree)),
-		    a->want, a->base || a->pins ? " and keep what was to be kept" : "");
+		    a->want,
+		    never                ? ", whatever is set beside it"
+		    : a->base || a->pins ? " and keep what was to be kept"
+					 : "");
 	for (const char *const *s = k->unknown; s && *s; s++)
 		us_out_para(out, 0, 0, "%s is not defined there: it is n.", *s);
 	fputc('\n', out->f);
+	if (never)
+		k = k->near;
 	us_report_cores(out, k, INDENT);
-	if (k->n_cores && has_lines(&k->cores[0]))
+	if (k->near)
+		put_near(out, a, k->near);
+	else if (k->n_cores && has_lines(&k->cores[0]))
 		us_out_para(
 			out, 0, 0,
 			"\nEach of these lines is needed for that: --drop FILE:LINE asks as if one of "

@@ -3,6 +3,7 @@
 #ifndef US_REPORT_REPORT_INT_H
 #define US_REPORT_REPORT_INT_H
 
+#include "base/text.h"
 #include "report/report.h"
 
 enum us_colour { US_PLAIN, US_BOLD, US_DIM, US_RED, US_GREEN, US_YELLOW, US_BLUE };
@@ -58,6 +59,8 @@ uint64_t us_core_memory(const struct us_vmcore *core);
 void us_out_title(struct us_out *out, const char *fmt, ...) us_printf(2, 3);
 /* A paragraph that is set in by two, its further lines by four. */
 void us_out_item(struct us_out *out, const char *fmt, ...) us_printf(2, 3);
+/* What of a base configuration does not stay for it: "A: y becomes n, ...". */
+void us_report_changes(const struct us_kanswer *answer, struct us_text *text);
 /* A line for a .config as it is; a value that a terminal would act on is told, but not set. */
 void us_report_line(struct us_out *out, const char *line);
 /* The lines that forbid something, each with what it says. */

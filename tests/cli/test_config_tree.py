@@ -133,6 +133,24 @@ def test_a_pin_makes_the_difference(understudy, new):
     assert r.status == 1 and "SLEEP=n" in r.text and "arch/arm/Kconfig" in r.out
 
 
+def test_what_a_base_would_have_to_change_is_told(understudy, new, tmp_path):
+    base = tmp_path / "base"
+    base.write_text("# CONFIG_SLEEP is not set\n# CONFIG_SAVE is not set\n")
+    words = new, "--arch", "arm", "--base", base
+    answer = told(understudy("config", "why", "--json", *words, "SAVE=y"), "why")
+    assert not answer["reachable"] and answer["cores"][0][-1]["says"] == "SLEEP=n is set in the base configuration, line 1"
+    assert answer["near"]["reachable"] and answer["near"]["changed"] == [{"symbol": "SLEEP", "had": "n", "gets": "y"}]
+    assert sorted(answer["near"]["fragment"]) == ["CONFIG_JUMP=y", "CONFIG_SAVE=y", "CONFIG_SLEEP=y"]
+    r = understudy("config", "why", *words, "SAVE=y")
+    assert r.status == 1 and "It can be had by changing SLEEP: n becomes y:" in r.text and "  CONFIG_SLEEP=y" in r.out.splitlines()
+    answer = told(understudy("config", "why", "--json", *words, "SAVE=y", "--pin", "SLEEP=n"), "why")
+    assert not answer["reachable"] and not (answer["near"] or {}).get("reachable")
+    r = understudy("config", "why", *words, "SAVE=y JUMP=n")
+    assert r.status == 1 and "base configuration" not in r.text and "by changing" not in r.text
+    answer = told(understudy("config", "why", "--json", new, "--arch", "x86_64", "--base", base, "JUMP=y"), "why")
+    assert answer["reachable"] and answer["near"] is None and answer["changed"] == []
+
+
 def test_a_compiler_test_is_left_open(understudy, new):
     answer = told(understudy("config", "why", "--json", new, "--arch", "x86_64", "FAST=y"), "why")
     assert answer["reachable"] and answer["maybe"] and "-mjump" in answer["assumed"][0]
