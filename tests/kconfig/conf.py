@@ -8,6 +8,7 @@ a test changed itself (copy()) is run afresh each time.
 """
 import contextlib
 import fcntl
+import functools
 import gzip
 import hashlib
 import os
@@ -107,10 +108,17 @@ def program(folder):
     return conf
 
 
+@functools.cache
+def tools():
+    """The versions of the tools that probes ask for and a machine may or may not have: what was kept holds for them only."""
+    found = [path for name in ("rustc", "bindgen", "pahole") if (path := shutil.which(name))]
+    return [subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout for path in found]
+
+
 def probes(folder):
-    """Where is kept what the probes of that tree answered: by the text of all that they run."""
+    """Where is kept what the probes of that tree answered: by the text of all that they run, and the machine's tools."""
     scripts = [p for pattern in ("scripts/dummy-tools/*", "scripts/*.sh", "arch/*/tools/*.sh") for p in sorted(folder.glob(pattern)) if p.is_file()]
-    kept = PROBES / hashlib.sha256(b"".join(p.read_bytes() for p in scripts)).hexdigest()[:12]
+    kept = PROBES / hashlib.sha256(b"".join(p.read_bytes() for p in scripts) + repr(tools()).encode()).hexdigest()[:12]
     kept.mkdir(parents=True, exist_ok=True)
     return str(kept)
 
@@ -142,7 +150,7 @@ def run(folder, arch, mode, config=None, allconfig=None, settings=None, keep=Tru
     """conf --MODE: the .config that it writes. config: the text of the .config before; allconfig: of KCONFIG_ALLCONFIG.
 
     keep: of a tree that no test changes, what a run gave is kept."""
-    what = repr((mode, config, allconfig, sorted((settings or {}).items()), arch))
+    what = repr((mode, config, allconfig, sorted((settings or {}).items()), arch, tools()))
     conf = program(folder)
     kept = None
     if keep and folder.parent == CACHE / "trees":
