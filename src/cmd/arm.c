@@ -46,7 +46,7 @@ static const struct us_option options[] = {
 	OPT(0, "host", US_OPT_DIR, "DIR", "Judge the machine recorded in DIR", host),
 	OPT('v', "verbose", US_OPT_FLAG, NULL, "List the checks that passed, and each file",
 	    verbose),
-	OPT(0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", json),
+	US_OPTION_JSON,
 	{ 0 },
 };
 

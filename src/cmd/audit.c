@@ -17,7 +17,7 @@ static const struct us_option options[] = {
 	  offsetof(struct opts, host) },
 	{ 0, "config", US_OPT_FILE, "FILE", "Another configuration than /etc/understudy.conf",
 	  offsetof(struct opts, config) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

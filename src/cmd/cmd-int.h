@@ -36,6 +36,13 @@ struct us_err *us_jump_now(struct us_host *host, const struct us_jump *how) us_m
 /* Let the init system stop everything and jump: systemctl kexec, else shutdown -r. */
 struct us_err *us_jump_orderly(struct us_host *host) us_must_check;
 
+/* The row of nearly every table of options; struct opts has a bool json. */
+#define US_OPTION_JSON                                                                             \
+	{                                                                                          \
+		0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)",                         \
+			offsetof(struct opts, json)                                                \
+	}
+
 /* What check, load and kexec take alike. */
 struct us_ask {
 	bool crash, deep, no_deep, reuse, json, verbose, list_rules;

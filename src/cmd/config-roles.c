@@ -35,7 +35,7 @@ static const struct us_option options[] = {
 	{ 'v', "verbose", US_OPT_FLAG, NULL,
 	  "Say of each option what its absence would cost, and where that stands",
 	  offsetof(struct opts, verbose) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

@@ -38,7 +38,7 @@ static const struct us_option options[] = {
 	  offsetof(struct opts, into) },
 	{ 0, "dry-run", US_OPT_FLAG, NULL, "prune, recover: say what would be done, and do nothing",
 	  offsetof(struct opts, dry_run) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

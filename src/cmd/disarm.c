@@ -10,7 +10,7 @@ struct opts {
 static const struct us_option options[] = {
 	{ 0, "host", US_OPT_DIR, "DIR", "Look at the machine recorded in DIR (for tests)",
 	  offsetof(struct opts, host) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

@@ -17,7 +17,7 @@ static const struct us_option options[] = {
 	{ 0, "quick", US_OPT_FLAG, NULL, "Headers, notes and log only: count no pages",
 	  offsetof(struct opts, quick) },
 	{ 'v', "verbose", US_OPT_FLAG, NULL, "Show all registers", offsetof(struct opts, verbose) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

@@ -22,7 +22,7 @@ static const struct us_option options[] = {
 	{ 'v', "verbose", US_OPT_FLAG, NULL,
 	  "Show facility, level, and the task (T) or CPU (C) that spoke",
 	  offsetof(struct opts, verbose) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

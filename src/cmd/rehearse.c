@@ -50,7 +50,7 @@ static const struct us_option options[] = {
 	OPT(0, "no-note", US_OPT_FLAG, NULL, "Do not note the result for arm, status and size",
 	    no_note),
 	OPT(0, "host", US_OPT_DIR, "DIR", "Rehearse for the machine whose files are in DIR", host),
-	OPT(0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", json),
+	US_OPTION_JSON,
 	{ 0 },
 };
 

@@ -33,7 +33,7 @@ static const struct us_option options[] = {
 	  offsetof(struct opts, quick) },
 	{ 'v', "verbose", US_OPT_FLAG, NULL, "Show all registers and more of the log",
 	  offsetof(struct opts, verbose) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

@@ -25,7 +25,7 @@ static const struct us_option options[] = {
 	  offsetof(struct opts, host) },
 	{ 'v', "verbose", US_OPT_FLAG, NULL,
 	  "Say where each fact was read, and all that has changed", offsetof(struct opts, verbose) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

@@ -35,7 +35,7 @@ static const struct us_option options[] = {
 	  offsetof(struct opts, need_network) },
 	{ 0, "host", US_OPT_DIR, "DIR", "Judge the machine recorded in DIR",
 	  offsetof(struct opts, host) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

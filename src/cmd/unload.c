@@ -11,7 +11,7 @@ static const struct us_option options[] = {
 	{ 0, "crash", US_OPT_FLAG, NULL, "Disarm the capture kernel", offsetof(struct opts, crash) },
 	{ 0, "host", US_OPT_DIR, "DIR", "Look at the machine recorded in DIR (for tests)",
 	  offsetof(struct opts, host) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

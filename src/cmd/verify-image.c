@@ -24,7 +24,7 @@ static const struct us_option options[] = {
 	  offsetof(struct opts, host) },
 	{ 'v', "verbose", US_OPT_FLAG, NULL, "List the keys that were asked, too",
 	  offsetof(struct opts, verbose) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 

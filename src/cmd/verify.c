@@ -13,7 +13,7 @@ struct opts {
 static const struct us_option options[] = {
 	{ 'j', "jobs", US_OPT_TEXT, "N", "Threads that read and unpack; one per CPU if not said",
 	  offsetof(struct opts, jobs) },
-	{ 0, "json", US_OPT_FLAG, NULL, "Write JSON (docs/json.md)", offsetof(struct opts, json) },
+	US_OPTION_JSON,
 	{ 0 },
 };
 
