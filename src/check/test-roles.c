@@ -91,6 +91,7 @@ static const struct {
 	{ CUT, " KEXEC_SIG ", "", "yyyy" },
 	{ CUT, " KEXEC_BZIMAGE_VERIFY_SIG ", "", "yyyy" },
 	{ CUT, "", "CONFIG_KEXEC_SIG_FORCE=y\n", "yyyy" },
+	{ CUT, " KEXEC ", "CONFIG_KEXEC_SIG_FORCE=y\n", "fyfy" },
 	{ CUT, " KEXEC_BZIMAGE_VERIFY_SIG ", "CONFIG_KEXEC_SIG_FORCE=y\n", "lyly" },
 	{ CUT, " KEXEC_BZIMAGE_VERIFY_SIG  KEXEC ", "CONFIG_KEXEC_SIG_FORCE=y\n", "nyny" },
 	{ CUT, "", "CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY=y\n", "fyfy" },
