@@ -158,6 +158,7 @@ static enum us_result unknown_signer(const struct us_case *c, struct us_detail *
 	struct us_origin from;
 	const char *why;
 	enum us_tri enforced = us_enforced(c->host, &from, &why);
+	struct us_cert signer;
 	struct us_trust t;
 
 	if (s->present != US_YES || s->problem || enforced == US_NO)
@@ -167,17 +168,19 @@ static enum us_result unknown_signer(const struct us_case *c, struct us_detail *
 	if (!us_known(c->host->keys_from))
 		return us_missing(d, c->host->keys_from);
 	t = ask_verifier(c);
+	signer = us_signature_signer(s);
 	if (t.unsure)
 		return unsure(c->host, d, t.unsure);
 	us_fact(d,
 		"signed by %s, issued by %s (key %s), and none of this kernel's keys (%zu) vouches for "
 		"it: %s",
-		*s->signer ? s->signer : "somebody without a certificate in it",
-		*s->issuer ? s->issuer : "nobody named",
-		*s->authority_key_id ? s->authority_key_id : "not named", c->host->n_keys, t.why);
+		*signer.subject ? signer.subject : "somebody without a certificate in it",
+		*signer.issuer ? signer.issuer : "nobody named",
+		*signer.authority_key_id ? signer.authority_key_id : "not named", c->host->n_keys,
+		t.why);
 	us_read(d, "%s; %s", c->image->path, us_path(c->host->keys_from));
 	if (t.os_errno != ENOKEY && t.os_errno != ENOPKG) {
-		us_fact(d, "signed by %s, and this kernel has the key", s->signer);
+		us_fact(d, "signed by %s, and this kernel has the key", signer.subject);
 		return US_PASS;
 	}
 	return enforced == US_YES ? US_FAIL : us_missing(d, from);

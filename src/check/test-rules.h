@@ -89,10 +89,6 @@ static inline void bench_image(struct bench *b)
 		.digest_ok = US_YES,
 		.signature_ok = US_YES,
 		.digest_name = "sha256",
-		.signer = "CN=Example Signer 2025",
-		.issuer = "CN=Example Secure Boot CA",
-		.signer_key_id = "14011249c2675ea8e5148542202005810584b25f",
-		.authority_key_id = "6ccece7e4c6c0d1f6149f3dd27dfcc5cbb419ea1",
 	};
 
 	b->nest[0] = (struct us_nest){ .kind = US_IMAGE_BZIMAGE };

@@ -330,20 +330,6 @@ static struct us_err *read_certs(struct us_pool *pool, PKCS7 *p7, struct us_sign
 	return NULL;
 }
 
-/* The first signer again, for those who want one. */
-static void name_signer(struct us_signature *s)
-{
-	const struct us_signer *first = &s->signers[0];
-	const struct us_cert *c = first->cert >= 0 ? &s->certs[first->cert] : NULL;
-
-	s->issuer = c ? c->issuer : first->issuer;
-	if (!c)
-		return;
-	s->signer = c->subject;
-	s->signer_key_id = c->key_id;
-	s->authority_key_id = c->authority_key_id;
-}
-
 static struct us_err *check_signers(struct us_pool *pool, PKCS7 *p7,
 				    const struct signed_content *content, struct us_signature *s)
 {
@@ -367,7 +353,6 @@ static struct us_err *check_signers(struct us_pool *pool, PKCS7 *p7,
 		if (list[i].ok != US_UNKNOWN && s->signature_ok != US_NO)
 			s->signature_ok = list[i].ok;
 	}
-	name_signer(s);
 	return NULL;
 }
 

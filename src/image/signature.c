@@ -174,11 +174,30 @@ struct us_pe_problem us_signed_pe_parse(struct us_bytes file, struct us_signed_p
 static const struct us_signature nothing = {
 	.digest_name = "",
 	.digest = "",
-	.signer = "",
-	.issuer = "",
-	.signer_key_id = "",
-	.authority_key_id = "",
 };
+
+struct us_cert us_signature_signer(const struct us_signature *signature)
+{
+	const struct us_signer *first = signature->signers;
+	struct us_cert unknown = { .subject = "",
+				   .issuer = "",
+				   .serial = "",
+				   .key_id = "",
+				   .authority_key_id = "",
+				   .key = "",
+				   .hash_name = "",
+				   .tbs = "",
+				   .until = "",
+				   .issued_by = -1 };
+
+	if (!signature->n_signers)
+		return unknown;
+	if (first->cert >= 0)
+		return signature->certs[first->cert];
+	unknown.issuer = first->issuer;
+	unknown.serial = first->serial;
+	return unknown;
+}
 
 void us_signature_read(struct us_bytes file, struct us_signature *ret)
 {

@@ -44,15 +44,11 @@ struct us_signature {
 	int problem_errno; /* what kexec_file_load would answer for that (ELIBBAD, 524...), 0 if none */
 	bool late;         /* the problem is met only when the signer was found to be trusted */
 	bool verified;     /* the fields below are filled: us_image_verify_signature() */
-	enum us_tri digest_ok;     /* the Authenticode digest equals the signed one */
-	enum us_tri signature_ok;  /* every signature over it verifies with the signer's certificate
-				      in the file */
-	const char *digest_name;   /* "sha256" */
-	const char *digest;        /* hex, of the file as it is; "" if not computed */
-	const char *signer;        /* subject of the first signing certificate, one line */
-	const char *issuer;        /* its issuer */
-	const char *signer_key_id; /* hex subject key id ("" if none) */
-	const char *authority_key_id; /* hex key id of the issuer ("" if none) */
+	enum us_tri digest_ok;    /* the Authenticode digest equals the signed one */
+	enum us_tri signature_ok; /* every signature over it verifies with the signer's certificate
+				     in the file */
+	const char *digest_name;  /* "sha256" */
+	const char *digest;       /* hex, of the file as it is; "" if not computed */
 	const struct us_cert *certs;
 	size_t n_certs;
 	const struct us_signer *signers;
@@ -62,6 +58,10 @@ struct us_signature {
 	const struct us_signature *others;
 	size_t n_others;
 };
+
+/* The first signer's certificate; of one that is not in the file only issuer and serial number are
+ * known, and all other texts are "", as all are without a signer. */
+struct us_cert us_signature_signer(const struct us_signature *signature);
 
 enum us_anchor_use {
 	US_ANCHOR_TRUSTED,

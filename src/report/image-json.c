@@ -62,6 +62,8 @@ static void put_setup(json_object *obj, const struct us_setup *s)
 
 static void put_signature(json_object *obj, const struct us_signature *s)
 {
+	const struct us_cert signer = us_signature_signer(s);
+
 	us_json_tri(obj, "present", s->present);
 	us_json_num(obj, "offset", s->offset);
 	us_json_num(obj, "size", s->size);
@@ -71,10 +73,10 @@ static void put_signature(json_object *obj, const struct us_signature *s)
 	us_json_tri(obj, "digest_ok", s->digest_ok);
 	us_json_tri(obj, "signature_ok", s->signature_ok);
 	us_json_str(obj, "digest_name", s->digest_name);
-	us_json_str(obj, "signer", s->signer);
-	us_json_str(obj, "issuer", s->issuer);
-	us_json_str(obj, "signer_key_id", s->signer_key_id);
-	us_json_str(obj, "authority_key_id", s->authority_key_id);
+	us_json_str(obj, "signer", signer.subject);
+	us_json_str(obj, "issuer", signer.issuer);
+	us_json_str(obj, "signer_key_id", signer.key_id);
+	us_json_str(obj, "authority_key_id", signer.authority_key_id);
 }
 
 static void put_deep(json_object *obj, const struct us_image *image)

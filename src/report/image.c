@@ -170,6 +170,7 @@ static void optional(struct us_out *out, const char *label, const char *v)
 
 static void signature(struct us_out *out, const char *head, const struct us_signature *s)
 {
+	const struct us_cert signer = us_signature_signer(s);
 	char size[US_SIZE_LONG];
 
 	if (s->present == US_UNKNOWN && !s->problem)
@@ -199,10 +200,10 @@ static void signature(struct us_out *out, const char *head, const struct us_sign
 		   s->signature_ok == US_YES  ? "verifies with the signer's certificate"
 		   : s->signature_ok == US_NO ? "DOES NOT VERIFY with the signer's certificate"
 					      : "could not be verified");
-	optional(out, "signer", s->signer);
-	optional(out, "signer key", s->signer_key_id);
-	optional(out, "issuer", s->issuer);
-	optional(out, "issuer key", s->authority_key_id);
+	optional(out, "signer", signer.subject);
+	optional(out, "signer key", signer.key_id);
+	optional(out, "issuer", signer.issuer);
+	optional(out, "issuer key", signer.authority_key_id);
 }
 
 /* All capabilities with one answer, in one row. */
