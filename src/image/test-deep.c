@@ -8,51 +8,19 @@
 #include "base/file.h"
 #include "image/deep-int.h"
 #include "image/image.h"
+#include "image/test-buffer.h"
 
 #include <dirent.h>
 #include <elf.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <cmocka.h>
 
 #define KERNEL_OFFSET 0x400
 #define PAYLOAD       0x20 /* in the protected-mode part */
 #define NAMES         "\0.rodata\0.text\0.shstrtab"
 #define BANNER        "Linux version 6.12.1-lab (me@here) (gcc) "
 #define BASICS        BANNER "# SMP then\n\0" BANNER "#7 SMP then\n\0Kernel panic - not syncing\0"
-
-struct buffer {
-	uint8_t p[16384];
-	size_t n;
-};
-
-static void put(struct buffer *b, const void *p, size_t n)
-{
-	assert_true(b->n + n <= sizeof(b->p));
-	memcpy(b->p + b->n, p, n);
-	b->n += n;
-}
-
-static struct buffer gzip(const struct buffer *in)
-{
-	struct buffer out = { .n = 0 };
-	z_stream z = { 0 };
-
-	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-	z.next_in = (uint8_t *)in->p;
-	z.avail_in = (unsigned int)in->n;
-	z.next_out = out.p;
-	z.avail_out = sizeof(out.p);
-	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-	out.n = sizeof(out.p) - z.avail_out;
-	deflateEnd(&z);
-	return out;
-}
 
 /* An ELF file with strings in .rodata, and behind it, in .text, text that must not be seen. */
 static struct buffer make_elf(const char *strings, size_t n)

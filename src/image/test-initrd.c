@@ -4,27 +4,11 @@
 #include "base/file.h"
 #include "image/cpio.h"
 #include "image/image.h"
+#include "image/test-buffer.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <cmocka.h>
-
-struct buffer {
-	uint8_t p[8192];
-	size_t n;
-};
-
-static void put(struct buffer *b, const void *p, size_t n)
-{
-	assert_true(b->n + n <= sizeof(b->p));
-	memcpy(b->p + b->n, p, n);
-	b->n += n;
-}
 
 static void pad(struct buffer *b)
 {
@@ -77,22 +61,6 @@ static struct buffer root(const char *release_path)
 	add_dir(&b, release_path);
 	end(&b);
 	return b;
-}
-
-static struct buffer gzip(const struct buffer *in)
-{
-	struct buffer out = { .n = 0 };
-	z_stream z = { 0 };
-
-	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
-	z.next_in = (uint8_t *)in->p;
-	z.avail_in = (unsigned int)in->n;
-	z.next_out = out.p;
-	z.avail_out = sizeof(out.p);
-	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-	out.n = sizeof(out.p) - z.avail_out;
-	deflateEnd(&z);
-	return out;
 }
 
 static char folder[] = "/tmp/test-initrd-XXXXXX";
