@@ -37,12 +37,10 @@ static struct us_err *real_dir(struct us_walk *walk, const char *path, const cha
 		*ret = known;
 		return NULL;
 	}
-	while (!realpath(known, real)) {
-		char *slash = strrchr(known, '/');
-
-		if (errno != ENOENT || slash == known)
+	while (!realpath(*known ? known : "/", real)) {
+		if (errno != ENOENT || !*known)
 			return us_err_os(errno, "%s", path);
-		*slash = '\0';
+		*strrchr(known, '/') = '\0';
 	}
 	*ret = us_pool_format(walk->pool, "%s%s", strcmp(real, "/") ? real : "",
 			      path + strlen(known));
@@ -177,9 +175,10 @@ static struct us_err *walk_far(struct us_walk *walk, struct us_recipe_target *ta
 static struct us_err *spec_copy(struct us_pool *pool, const struct us_target_spec *from,
 				struct us_target_spec *ret)
 {
-	const char **texts[] = { &ret->text,        &ret->path,   &ret->host,        &ret->port,
-				 &ret->user,        &ret->share,  &ret->options,     &ret->identity,
-				 &ret->known_hosts, &ret->region, &ret->credentials, &ret->ca };
+	const char **texts[] = { &ret->text,     &ret->path,        &ret->host,   &ret->port,
+				 &ret->user,     &ret->address,     &ret->share,  &ret->options,
+				 &ret->identity, &ret->known_hosts, &ret->region, &ret->credentials,
+				 &ret->ca };
 
 	*ret = *from;
 	for (size_t i = 0; i < us_array_size(texts); i++)

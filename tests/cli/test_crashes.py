@@ -256,3 +256,9 @@ def test_a_partition_without_a_crash_has_nothing(crashes):
     assert r.status == 0 and "Nothing is saved" in r.text
     shutil.copy(DUMP, crashes.folder / "disk")
     assert crashes(config=RAW).status == 3
+
+
+def test_a_directory_right_below_the_root_need_not_be_there(understudy, tmp_path):
+    (tmp_path / "conf").write_text("target = /us-is-not-there\n")
+    r = understudy("targets", "--config", tmp_path / "conf", "--json")
+    assert "No such file" not in (r.json["targets"][0]["problem"] or ""), r.text  # it is judged by what it would lie on
