@@ -253,6 +253,8 @@ static struct us_err *library_add(struct us_program_set *set, const struct us_pr
 		return NULL; /* it is there under its own path */
 	runpath_dirs(set, needed->runpath, of, &run);
 	const char *path = library_in(set, &run, name, needed->machine), *in_image = path;
+	bool by_runpath = path != NULL;
+
 	if (!path) {
 		const char *conf_path = source_of(set, "/etc/ld.so.conf");
 
@@ -267,7 +269,7 @@ static struct us_err *library_add(struct us_program_set *set, const struct us_pr
 		return us_err_new(US_ERR_NOT_FOUND, "library %s, which %s needs, is not there",
 				  name, of);
 	/* without a cache the loader looks in the usual places only */
-	if (!is_usual(path) && !run.n)
+	if (!is_usual(path) && !by_runpath)
 		in_image = us_pool_format(set->pool, "/usr/lib%s/%s",
 					  there(set, "/usr/lib64/libc.so.6") ? "64" : "", name);
 	return in_image ? object_add(set, path, in_image, depth + 1) : us_err_nomem();
