@@ -217,7 +217,7 @@ def death_by(way, files):
     return {"before": [("before", before)], "crash": kill, "files": files, "monitor": {"crash": button}}, {"panic": panic, "top": top}
 
 
-@pytest.mark.parametrize("way", ["oom", "hard-lockup", *(pytest.param(w, marks=pytest.mark.matrix) for w in ("null", "soft-lockup"))])
+@pytest.mark.parametrize("way", ["oom", "hard-lockup", *(pytest.param(w, marks=pytest.mark.matrix) for w in ("null", "soft-lockup", "nmi"))])
 def test_a_way_to_die(vm, kernels, understudy, trouble, tmp_path, record_property, way):
     kernel = kernels["6.1"]
     record_property("cell", f"kdump|ext4-virtio|{kernel.release}|{way}")
@@ -252,9 +252,9 @@ def test_each_target_after_another_death(vm, kernels, understudy, tmp_path, reco
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize("way", list(WAYS))
-def test_a_way_to_die_of_the_newer_kernel(vm, kernels, understudy, tmp_path, record_property, way):
-    kernel = kernels["6.12"]
+@pytest.mark.parametrize("name, way", [*(("6.12", way) for way in WAYS), ("6.12-rt", "oom"), ("6.12-rt", "nmi")])
+def test_a_way_to_die_of_a_newer_kernel(vm, kernels, understudy, tmp_path, record_property, name, way):
+    kernel = kernels[name]
     record_property("cell", f"kdump|ext4-virtio|{kernel.release}|{way}")
     death, seen = death_by(way, trouble_of(kernel) if INSMOD in WAYS[way][1] else {})
     test_kdump.story(vm, kernel, understudy, tmp_path, kdump.plain(), death=death, **seen)
