@@ -20,7 +20,7 @@ struct us_machine {
 struct us_err *us_machine_open(const char *root, struct us_machine *ret) us_must_check;
 /* US_ERR_USAGE if this machine is a recorded one, which nothing can change. */
 struct us_err *us_machine_may_act(const struct us_machine *m) us_must_check;
-/* For commands that arm: one at a time, until *ret_fd is closed. */
+/* For commands that arm or disarm: one at a time, until *ret_fd is closed. */
 struct us_err *us_machine_lock(struct us_machine *m, int *ret_fd) us_must_check;
 void us_machine_deinit(struct us_machine *m);
 #define _us_machine_deinit_ __attribute__((cleanup(us_machine_deinit)))

@@ -2,6 +2,12 @@
 /* understudy unload: forget the loaded kernel, or disarm the crash kernel, as disarm does. */
 #include "cmd/cmd-int.h"
 
+#include "base/cleanup.h"
+#include "crash/crash.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
 struct opts {
 	bool crash, json;
 	const char *host;
@@ -52,11 +58,19 @@ static int print(bool json, const struct us_outcome *outcome)
 	return us_cmd_json(obj, status);
 }
 
+/* Not while somebody arms. What cannot be locked is unloaded all the same. */
+static void lock_out(struct us_machine *m, int *ret_fd)
+{
+	if (!faccessat(m->host->root_fd, &US_CRASH_STATE_DIR[1], F_OK, 0))
+		us_err_free(us_machine_lock(m, ret_fd));
+}
+
 int us_unloading_do(const char *host, bool crash, bool json)
 {
 	_us_outcome_deinit_ struct us_outcome outcome = { 0 };
 	_us_machine_deinit_ struct us_machine m = { 0 };
 	const struct us_fact_u64 *loaded;
+	_us_close_ int lock = -1;
 	struct us_err *err;
 
 	err = us_machine_open(host, &m);
@@ -73,6 +87,8 @@ int us_unloading_do(const char *host, bool crash, bool json)
 			    json);
 		return US_EXIT_BLOCKED;
 	}
+	if (!err && crash)
+		lock_out(&m, &lock);
 	if (!err)
 		err = us_unload(m.host, crash ? US_CRASH : US_REBOOT, US_CALL_AUTO, &outcome);
 	if (!err && crash && outcome.done)

@@ -453,4 +453,7 @@ def test_two_armings_wait_for_one_another(run, machine):
         with pytest.raises(subprocess.TimeoutExpired):
             run("arm", host=root, timeout=2)
         assert run("arm", "--dry-run", host=root).status == 0
+        loaded(root)
+        with pytest.raises(subprocess.TimeoutExpired):
+            run("disarm", host=root, timeout=2)
     assert run("arm", host=root).status == 0
