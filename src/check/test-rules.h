@@ -69,6 +69,7 @@ static inline void bench_image(struct bench *b)
 		.authority_key_id = "6ccece7e4c6c0d1f6149f3dd27dfcc5cbb419ea1",
 		.hash_name = "SHA256",
 		.tbs = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+		.tbs_sha256 = "",
 		.issued_by = -1,
 	};
 	static const struct us_signer signer = {

@@ -39,6 +39,10 @@ bool us_hides_revoked(const struct us_host *host)
 
 struct us_err *us_host_anchors(const struct us_host *host, struct us_anchors *ret)
 {
+	/* crypto/asymmetric_keys/x509_public_key.c: x509_get_sig_params() */
+	enum us_tri older = us_release_before(host->release.v, 7, 0);
+	enum us_tri by_sha256 = older == US_UNKNOWN ? US_UNKNOWN : us_tri_of(older == US_NO);
+
 	for (size_t i = 0; i < host->n_keys; i++) {
 		const struct us_host_key *key = &host->keys[i];
 		struct us_anchor a = { .from = *key->keyring ? key->keyring : "/proc/keys",
@@ -49,6 +53,7 @@ struct us_err *us_host_anchors(const struct us_host *host, struct us_anchors *re
 			a.use = strncmp(key->description, "tbs:", 4) == 0 ? US_ANCHOR_REVOKED_TBS
 									  : US_ANCHOR_REVOKED_FILE;
 			a.hash = key->description + 4;
+			a.tbs_sha256 = by_sha256;
 		} else if (strcmp(key->keyring, ".blacklist") == 0) {
 			a.use = US_ANCHOR_REVOKED;
 		} else if (*key->keyring) {

@@ -76,27 +76,36 @@ static struct us_err *read_times(struct us_pool *pool, const X509 *x, const char
 	return *ret ? NULL : us_err_nomem();
 }
 
-/* The hash of the signed part with the hash of its signature, as the kernel looks for it. */
+static struct us_err *hash_tbs(struct us_pool *pool, const unsigned char *tbs, int bytes,
+			       const EVP_MD *md, const char **ret)
+{
+	uint8_t sum[EVP_MAX_MD_SIZE];
+	unsigned int n;
+
+	if (bytes <= 0 || EVP_Digest(tbs, (size_t)bytes, sum, &n, md, NULL) != 1)
+		return NULL;
+	return us_cert_hex(pool, sum, n, ret);
+}
+
+/* The hashes of the signed part, as kernels look for them. */
 static struct us_err *read_tbs(struct us_pool *pool, X509 *x, struct us_cert *ret)
 {
-	int digest_nid = NID_undef;
-	uint8_t sum[EVP_MAX_MD_SIZE];
+	const EVP_MD *md = NULL;
+	int digest_nid = NID_undef, bytes;
 	unsigned char *tbs = NULL;
-	const EVP_MD *md;
-	unsigned int n;
-	int bytes;
+	struct us_err *err;
 
-	ret->hash_name = ret->tbs = "";
-	if (X509_get_signature_info(x, &digest_nid, NULL, NULL, NULL) != 1 ||
-	    !(md = EVP_get_digestbynid(digest_nid)))
-		return NULL;
-	ret->hash_name = us_pool_strdup(pool, OBJ_nid2sn(digest_nid));
+	ret->hash_name = ret->tbs = ret->tbs_sha256 = "";
 	bytes = i2d_re_X509_tbs(x, &tbs);
-	if (bytes > 0 && EVP_Digest(tbs, (size_t)bytes, sum, &n, md, NULL) == 1 && ret->hash_name) {
-		OPENSSL_free(tbs);
-		return us_cert_hex(pool, sum, n, &ret->tbs);
-	}
+	err = hash_tbs(pool, tbs, bytes, EVP_sha256(), &ret->tbs_sha256);
+	if (X509_get_signature_info(x, &digest_nid, NULL, NULL, NULL) == 1)
+		md = EVP_get_digestbynid(digest_nid);
+	if (!err && md)
+		err = hash_tbs(pool, tbs, bytes, md, &ret->tbs);
 	OPENSSL_free(tbs);
+	if (err || !md)
+		return err;
+	ret->hash_name = us_pool_strdup(pool, OBJ_nid2sn(digest_nid));
 	return ret->hash_name ? NULL : us_err_nomem();
 }
 

@@ -187,6 +187,7 @@ struct us_cert us_signature_signer(const struct us_signature *signature)
 				   .key = "",
 				   .hash_name = "",
 				   .tbs = "",
+				   .tbs_sha256 = "",
 				   .until = "",
 				   .issued_by = -1 };
 

@@ -19,8 +19,9 @@ struct us_cert {
 	const char *key_id, *authority_key_id; /* subject key id, that of its issuer; "" if none */
 	const char *key;                       /* "RSA 2048", "EC 384" */
 	const char *hash_name;                 /* what its own signature hashes with */
-	const char *tbs;     /* hash of its signed part, as ".blacklist" has it behind "tbs:" */
-	const char *until;   /* the end of its validity; the kernel does not look at it */
+	const char *tbs; /* hash of its signed part by that, as ".blacklist" has it behind "tbs:" */
+	const char *tbs_sha256; /* by SHA-256, as from Linux 7.0 on whatever its own is */
+	const char *until;      /* the end of its validity; the kernel does not look at it */
 	int issued_by;       /* index in the same list: of its issuer, of itself; -1: not there */
 	enum us_tri link_ok; /* does that issuer's key verify it */
 };
@@ -80,6 +81,9 @@ struct us_anchor {
 	const char *hash;   /* hex, of the last two uses */
 	const struct us_cert *cert; /* NULL: only its id is known, as from /proc/keys */
 	bool unplaced;              /* it may lie where nobody looks for keys */
+	/* US_ANCHOR_REVOKED_TBS: is such a hash looked for by SHA-256 (US_YES), or by what the
+	 * certificate itself is signed with (US_NO)? US_UNKNOWN: one of the two is enough */
+	enum us_tri tbs_sha256;
 };
 struct us_anchors {
 	struct us_pool pool;

@@ -2,7 +2,8 @@
 /*
  * What the kernel's verifier says of a signature and its keys: the tests, their order and their
  * errno as in Linux 6.12 crypto/asymmetric_keys/{pkcs7_verify,pkcs7_trust,verify_pefile}.c and
- * certs/{system_keyring,blacklist}.c; 6.1 and 7.3 do the same. Expiry does not count there, only
+ * certs/{system_keyring,blacklist}.c; 6.1 and 7.3 do the same, but for the hash by which revoked
+ * certificates are known. Expiry does not count there, only
  * that the signature was made while its certificate was valid. A key is found by its ids and must
  * then have made the signature; of the kernel's own keys only the ids are known, and those are
  * believed. Pure: facts in, words out.
@@ -83,12 +84,28 @@ struct question {
 	size_t n;
 };
 
-static const struct us_anchor *find_hash(const struct question *q, enum us_anchor_use use,
-					 const char *hash)
+static const struct us_anchor *find_file(const struct question *q, const char *hash)
 {
 	for (size_t i = 0; *hash && i < q->n; i++)
-		if (q->anchors[i].use == use && strcasecmp(q->anchors[i].hash, hash) == 0)
+		if (q->anchors[i].use == US_ANCHOR_REVOKED_FILE &&
+		    strcasecmp(q->anchors[i].hash, hash) == 0)
 			return &q->anchors[i];
+	return NULL;
+}
+
+static const struct us_anchor *find_revoked(const struct question *q, const struct us_cert *c)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		const struct us_anchor *a = &q->anchors[i];
+
+		if (a->use != US_ANCHOR_REVOKED_TBS)
+			continue;
+		if (a->tbs_sha256 != US_YES && *c->tbs && strcasecmp(a->hash, c->tbs) == 0)
+			return a;
+		if (a->tbs_sha256 != US_NO && *c->tbs_sha256 &&
+		    strcasecmp(a->hash, c->tbs_sha256) == 0)
+			return a;
+	}
 	return NULL;
 }
 
@@ -121,7 +138,7 @@ static struct us_trust judge_signer(const struct question *q, const struct us_si
 		struct us_trust t = said(EKEYREJECTED, "a certificate of the signature is revoked "
 						       "by its hash");
 
-		t.anchor = find_hash(q, US_ANCHOR_REVOKED_TBS, c->tbs);
+		t.anchor = find_revoked(q, c);
 		t.cert = c;
 		t.revoked = true;
 		if (t.anchor)
@@ -276,6 +293,6 @@ struct us_trust us_signature_trust(const struct us_signature *signature,
 	const struct question q = { signature, anchors, n };
 	struct us_trust t = verify(&q);
 
-	t.file_revoked = find_hash(&q, US_ANCHOR_REVOKED_FILE, signature->digest);
+	t.file_revoked = find_file(&q, signature->digest);
 	return t;
 }

@@ -292,6 +292,15 @@ def test_a_hash_in_the_blacklist(ask, keys, host):
         assert d["errno_name"] == "EKEYREJECTED" and d["revoked"] and d["key"]["from"] == ".blacklist"
 
 
+@pytest.mark.parametrize("release, algorithm, revoked", (("6.12.117", "sha384", True), ("6.12.117", "sha256", False), ("6.19.3", "sha256", False),
+                                                         ("7.0.0", "sha256", True), ("7.3.4", "sha256", True), ("7.3.4", "sha384", False)))
+def test_which_hash_of_a_certificate_counts(ask, keys, host, release, algorithm, revoked):
+    """The one by which it is signed; from 7.0 on SHA-256 in any case."""
+    line = f"00000020 I------     1 perm 1f010000     0     0 blacklist tbs:{keys.tbs('leaf', algorithm)}\n"
+    d = ask(keys.signed["leaf"], host=host("vm-secureboot", *keyrings(keys, ".builtin_trusted_keys", line), put("proc/sys/kernel/osrelease", f"{release}\n")))
+    assert d["revoked"] is revoked
+
+
 def test_who_insists(ask, keys, host):
     """Secure Boot: the verifier's errno; lockdown alone: EPERM; nobody: it is taken all the same."""
     d = ask(keys.unsigned, host=host("vm-secureboot"))
