@@ -129,7 +129,7 @@ static struct us_err *try_server(struct us_play *p, const char *user)
 							"-o",   "BatchMode=yes",
 							"-o",   "IdentitiesOnly=yes",
 							"-o",   "IdentityAgent=none",
-							"-o",   "StrictHostKeyChecking=yes",
+							"-o", "ConnectTimeout=20", "-o",   "StrictHostKeyChecking=yes",
 							"-o",   "LogLevel=ERROR",
 							"-s",   US_REHEARSE_SERVER,
 							"sftp", NULL });

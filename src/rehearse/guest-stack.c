@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btrfs.h>
+#include <linux/dm-ioctl.h>
 #include <linux/keyctl.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -82,10 +83,55 @@ static struct us_err *put_pieces(int from, int to, const struct us_recipe_device
 	}
 }
 
+/* A thin volume is a number in its pool, which knows none at first. */
+static struct us_err *make_thin(const struct us_recipe_device *pool, unsigned int number)
+{
+	struct {
+		struct dm_ioctl head;
+		struct dm_target_msg message;
+		char text[32];
+	} io = {
+		.head = { .version = { 4 }, .data_size = sizeof(io), .data_start = sizeof(io.head) }
+	};
+	_us_close_ int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+
+	if (strlen(pool->name) >= sizeof(io.head.name))
+		return us_err_new(US_ERR_BAD_DATA, "%s: the name is too long", pool->name);
+	strcpy(io.head.name, pool->name);
+	snprintf(io.text, sizeof(io.text), "create_thin %u", number);
+	if (fd < 0 || (ioctl(fd, DM_TARGET_MSG, &io) && errno != EEXIST))
+		return us_err_os(errno, "%s: making volume %u in it", pool->name, number);
+	return NULL;
+}
+
+static struct us_err *make_thins(const struct us_recipe *recipe, const struct us_recipe_device *pool)
+{
+	for (size_t i = 0; i < recipe->n_devices; i++) {
+		const char *const *line = recipe->devices[i].table;
+
+		for (; line && *line; line++) {
+			char name[128];
+			unsigned int number;
+
+			if (sscanf(*line, "%*u %*u thin ${%127[^}]} %u", name, &number) == 2 &&
+			    !strcmp(name, pool->name))
+				US_TRY(make_thin(pool, number));
+		}
+	}
+	return NULL;
+}
+
+struct filling {
+	const struct us_recipe *recipe;
+	const char *pieces; /* the node of the disk that has them */
+};
+
 static struct us_err *fill(void *data, const struct us_recipe_device *device, const char *node)
 {
-	_us_close_ int from = open(data, O_RDONLY | O_CLOEXEC), to = -1;
+	const struct filling *f = data;
+	_us_close_ int from = open(f->pieces, O_RDONLY | O_CLOEXEC), to = -1;
 
+	US_TRY(make_thins(f->recipe, device));
 	if (!device->n_marks)
 		return NULL; /* nothing of its own */
 	for (unsigned int i = 0; (to = open(node, O_WRONLY | O_CLOEXEC)) < 0; i++) {
@@ -94,7 +140,7 @@ static struct us_err *fill(void *data, const struct us_recipe_device *device, co
 		usleep(100000); /* devtmpfs makes the node in its own time */
 	}
 	if (from < 0)
-		return us_err_os(errno, "opening %s", (const char *)data);
+		return us_err_os(errno, "opening %s", f->pieces);
 	US_TRY(put_pieces(from, to, device));
 	return fsync(to) ? us_err_os(errno, "writing to %s", node) : NULL;
 }
@@ -102,14 +148,15 @@ static struct us_err *fill(void *data, const struct us_recipe_device *device, co
 struct us_err *us_guest_stack(struct us_recipe *recipe, bool fill_it, struct us_pool *pool,
 			      const char **ret_node)
 {
-	const char *device = recipe->targets[0].device, *pieces = NULL;
+	const char *device = recipe->targets[0].device;
+	struct filling f = { .recipe = recipe };
 
 	if (!device)
 		return us_err_new(US_ERR_NOT_FOUND, "the recipe has no disk for its target");
 	if (fill_it)
-		US_TRY(us_guest_find(US_REHEARSE_FILL, pool, &pieces));
-	return us_capture_assemble(recipe, device, PATIENCE_S, fill_it ? fill : NULL,
-				   (void *)pieces, pool, ret_node);
+		US_TRY(us_guest_find(US_REHEARSE_FILL, pool, &f.pieces));
+	return us_capture_assemble(recipe, device, PATIENCE_S, fill_it ? fill : NULL, &f, pool,
+				   ret_node);
 }
 
 /* ---- subvolumes ---- */

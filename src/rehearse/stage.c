@@ -132,7 +132,7 @@ static bool is_subvolume(const struct us_recipe_target *target)
 /* Why a table cannot be had in a virtual machine; NULL: it can. */
 static const char *odd_table(const struct us_recipe_device *device)
 {
-	static const char *const known[] = { "linear", "striped", "crypt" };
+	static const char *const known[] = { "linear", "striped", "thin", "thin-pool", "crypt" };
 
 	for (const char *const *line = device->table; line && *line; line++) {
 		char type[17] = "";
@@ -179,6 +179,34 @@ static const char *controller_of(const struct us_walk_result *walk)
 			return found;
 	}
 	return NULL;
+}
+
+/* The letters that a device's name begins with tell families of drivers apart: vd, sd, nvme. */
+static bool one_controller(const struct making *m)
+{
+	const char *first = NULL, *found = NULL;
+
+	for (size_t i = 0; i < m->s->n_devices; i++) {
+		const char *node = m->s->nodes[i];
+		size_t n;
+
+		if (m->s->devices[i].kind != US_DEVICE_FOUND || !node)
+			continue;
+		n = strcspn(node, "0123456789");
+		if (!strncmp(node, "dev/sd", 6) || !strncmp(node, "dev/vd", 6))
+			n = 6;
+		if (first && (strncmp(first, node, n) || strlen(first) < n))
+			return false;
+		first = node;
+	}
+	for (size_t i = 0; i < m->arming->walk->n_modules; i++) {
+		const char *now = us_vm_controller(m->arming->walk->modules[i].name);
+
+		if (now && found && strcmp(now, found))
+			return false;
+		found = now ? now : found;
+	}
+	return true;
 }
 
 static const char *card_of(const struct us_walk_result *walk)
@@ -261,6 +289,11 @@ static struct us_err *judge(struct making *m, const struct us_recipe *recipe, bo
 				 : target->fs ? target->fs
 					      : "raw",
 				 why, stand_in_fs(target));
+	if (m->s->controller && !one_controller(m))
+		US_TRY(leave_out(m,
+				 "the drivers of the disks' other controllers: all scratch disks "
+				 "are behind one that %s drives",
+				 m->s->controller));
 	if (m->s->crypt)
 		US_TRY(leave_out(m, "the encrypted volume's own key: one of the same name and "
 				    "length was made up for the rehearsal and handed over"));

@@ -36,6 +36,22 @@ def second_disk(root):
         machines.text(root, f"{folder}/modalias", (root / first / "modalias").read_text())
         machines.link(root, f"{folder}/driver", f"sys/bus/{bus}/drivers/{driver}")
         machines.link(root, f"{folder}/subsystem", f"sys/bus/{bus}")
+    return SECOND, "254:16"
+
+
+def nvme_disk(root):
+    """nvme0n1, as large as vda1."""
+    pci = "sys/devices/pci0000:00/0000:00:07.0"
+    block = f"{pci}/nvme/nvme0/nvme0n1"
+    machines.text(root, f"{block}/dev", "259:0\n")
+    machines.text(root, f"{block}/size", f"{SECTORS}\n")
+    machines.link(root, "sys/dev/block/259:0", block)
+    machines.link(root, "sys/class/block/nvme0n1", block)
+    machines.text(root, f"{pci}/modalias", "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02\n")
+    (root / "sys/bus/pci/drivers/nvme").mkdir(parents=True)
+    machines.link(root, f"{pci}/driver", "sys/bus/pci/drivers/nvme")
+    machines.link(root, f"{pci}/subsystem", "sys/bus/pci")
+    return block, "259:0"
 
 
 def virtual(root, name, number, sectors, fs="ext4"):
@@ -89,10 +105,10 @@ def physical_volume(letter, text):
     return {512: b"LABELONE" + struct.pack("<QI", 1, lvm_crc(label)) + label, 4096: struct.pack("<I", lvm_crc(head)) + head + text}
 
 
-def lvm(root, striped=False):
-    """vg0-dump, 2 GiB on two physical volumes, one half after the other or striped."""
+def lvm(root, striped=False, nvme=False):
+    """vg0-dump, 2 GiB on two physical volumes, one half after the other or striped; nvme: the second is on an NVMe disk."""
     half = 1 << 21
-    second_disk(root)
+    second, number = nvme_disk(root) if nvme else second_disk(root)
     segment = ('segment1 {\nstart_extent = 0\nextent_count = 512\ntype = "striped"\nstripe_count = 2\nstripe_size = 128\n'
                'stripes = [ "pv0", 0, "pv1", 0 ]\n}\n' if striped else
                'segment1 {\nstart_extent = 0\nextent_count = 256\ntype = "striped"\nstripe_count = 1\nstripes = [ "pv0", 0 ]\n}\n'
@@ -102,12 +118,33 @@ def lvm(root, striped=False):
     text = (f'vg0 {{\nid = "{lvm_id("v")}"\nseqno = 2\nformat = "lvm2"\nstatus = ["RESIZEABLE", "READ", "WRITE"]\nextent_size = 8192\n'
             f'physical_volumes {{\n{volumes}}}\nlogical_volumes {{\ndump {{\nid = "{lvm_id("l")}"\nstatus = ["READ", "WRITE", "VISIBLE"]\n'
             f'segment_count = 1\n{segment}}}\n}}\n}}\ncontents = "Text Format Volume Group"\nversion = 1\n\0').encode()
-    table = (f"0 {2 * half} striped 2 128 254:1 2048 254:16 2048\n" if striped else
-             f"0 {half} linear 254:1 2048\n{half} {half} linear 254:16 2048\n")
+    table = (f"0 {2 * half} striped 2 128 254:1 2048 {number} 2048\n" if striped else
+             f"0 {half} linear 254:1 2048\n{half} {half} linear {number} 2048\n")
     mapped(root, "dm-0", "253:0", "vg0-dump", "LVM-" + lvm_id("v").replace("-", "") + lvm_id("l").replace("-", ""), table,
-           (FIRST, SECOND), 2 * half)
+           (FIRST, second), 2 * half)
     put(root, "vda1", physical_volume("p", text))
-    put(root, "vdb", physical_volume("q", text))
+    put(root, second.rsplit("/", 1)[1], physical_volume("q", text))
+
+
+def thin(root):
+    """vg0-dump, a thin volume of 2 GiB in a pool on one physical volume."""
+    names = {"pool_tmeta": "m", "pool_tdata": "d", "pool": "t", "dump": "l"}
+    segments = {"pool_tmeta": 'type = "striped"\nstripe_count = 1\nstripes = [ "pv0", 0 ]',
+                "pool_tdata": 'type = "striped"\nstripe_count = 1\nstripes = [ "pv0", 1 ]',
+                "pool": 'type = "thin-pool"\nmetadata = "pool_tmeta"\npool = "pool_tdata"\nchunk_size = 128',
+                "dump": 'type = "thin"\nthin_pool = "pool"\ndevice_id = 1'}
+    volumes = "".join(f'{name} {{\nid = "{lvm_id(letter)}"\nsegment1 {{\n{segments[name]}\n}}\n}}\n' for name, letter in names.items())
+    text = (f'vg0 {{\nid = "{lvm_id("v")}"\nextent_size = 8192\nphysical_volumes {{\npv0 {{\nid = "{lvm_id("p")}"\npe_start = 2048\n}}\n}}\n'
+            f'logical_volumes {{\n{volumes}}}\n}}\n\0').encode()
+    pool, size = 1 << 22, 1 << 22
+    tables = (("pool_tmeta", "pool_tmeta", "0 8192 linear 254:1 2048\n", (FIRST,), 8192),
+              ("pool_tdata", "pool_tdata", f"0 {pool} linear 254:1 10240\n", (FIRST,), pool),
+              ("pool", "pool-tpool", f"0 {pool} thin-pool 253:0 253:1 128 0 0\n", (f"{VIRTUAL}/dm-0", f"{VIRTUAL}/dm-1"), pool),
+              ("dump", "dump", f"0 {size} thin 253:2 1\n", (f"{VIRTUAL}/dm-2",), size))
+    for minor, (volume, name, table, below, sectors) in enumerate(tables):
+        uuid = "LVM-" + (lvm_id("v") + lvm_id(names[volume])).replace("-", "") + ("-tpool" if volume == "pool" else "")
+        mapped(root, f"dm-{minor}", f"253:{minor}", f"vg0-{name}", uuid, table, below, sectors)
+    put(root, "vda1", physical_volume("p", text))
 
 
 # ---- md

@@ -140,23 +140,40 @@ def test_the_very_image_on_a_logical_volume_over_two_disks(machine, rehearse, tm
     assert {"disk.img", "disk2.img", "dump", "make.console"} <= kept and not kept & {"fill.img", "make.cpio", "piece.img"}
 
 
+def cell(record_property, kernel, target):
+    record_property("cell", f"rehearsal of targets|{kernel.release}|{kernel.release}|{target}")
+
+
 @pytest.mark.matrix
-def test_a_striped_volume(machine, rehearse):
-    status, said = rehearse(machine("6.1", change=lambda root: stacked.lvm(root, striped=True)))
+def test_a_striped_volume_over_two_kinds_of_disks(machine, rehearse, kernels, record_property):
+    cell(record_property, kernels["6.1"], "LVM striped")
+    status, said = rehearse(machine("6.1", change=lambda root: stacked.lvm(root, striped=True, nvme=True)))
+    run, = said["runs"]
+    assert status == 0
+    whole(run, "assembled to LVM")
+    assert any("the disks' other controllers: all scratch disks are behind one that" in w for w in run["not_proved"])
+
+
+@pytest.mark.matrix
+def test_a_thin_volume(machine, rehearse, kernels, record_property):
+    cell(record_property, kernels["6.12"], "LVM thin")
+    status, said = rehearse(machine("6.12", change=stacked.thin))
     assert status == 0
     whole(*said["runs"], "assembled to LVM")
 
 
 @pytest.mark.matrix
 @pytest.mark.parametrize("level", ["raid1", "raid0", "raid10"])
-def test_an_array(machine, rehearse, level):
+def test_an_array(machine, rehearse, kernels, record_property, level):
+    cell(record_property, kernels["6.12"], f"md {level}")
     status, said = rehearse(machine("6.12", change=lambda root: stacked.md(root, level)))
     assert status == 0
     whole(*said["runs"], "assembled to md")
 
 
 @pytest.mark.matrix
-def test_an_encrypted_volume_with_a_scratch_key(machine, rehearse):
+def test_an_encrypted_volume_with_a_scratch_key(machine, rehearse, kernels, record_property):
+    cell(record_property, kernels["keys"], "LUKS")
     status, said = rehearse(machine("keys", change=stacked.luks))
     run, = said["runs"]
     assert status == 0
@@ -173,17 +190,19 @@ def subvolume(root):
 
 
 @pytest.mark.matrix
-def test_a_subvolume(machine, rehearse):
+def test_a_subvolume(machine, rehearse, kernels, record_property):
+    cell(record_property, kernels["6.12"], "btrfs subvolume")
     status, said = rehearse(machine("6.12", change=subvolume))
     assert status == 0
     whole(*said["runs"])
 
 
 @pytest.mark.matrix
-def test_ssh_by_a_server_of_this_machine(machine, rehearse, understudy, tmp_path):
+def test_ssh_by_a_server_of_this_machine(machine, rehearse, kernels, understudy, tmp_path, record_property):
     """The far server is played by sshd on a folder of the rehearsal: nothing listens, and the keys of the configuration are not its."""
     if not (shutil.which("sshd", path="/usr/sbin:/sbin:/usr/bin") and stacked.own_interface()):
         pytest.skip("no sshd, or no network, is here")
+    cell(record_property, kernels["6.1"], "SSH")
     with contextlib.suppress(PermissionError, FileExistsError):
         pathlib.Path("/run/sshd").mkdir(mode=0o755)
     root = machine("6.1", reserve=192, change=stacked.ssh, config="target = ssh://crash@192.0.2.7:2222/srv/crash\n")
