@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A symbol's value from its lines, as sym_calc_value() has it (scripts/kconfig/symbol.c, Linux 6.1
- * and 6.12): what it is when the user does not set it (first default that holds, imply, select),
- * and how far a visible prompt lets the user move it. Both directions are encoded: a symbol without
- * a prompt is exactly what its lines make of it.
+ * A symbol's value from its lines, as sym_calc_value() has it (scripts/kconfig/symbol.c, Linux 5.4,
+ * 6.1 and 6.12): what it is when the user does not set it (first default that holds, imply,
+ * select), and how far a visible prompt lets the user move it. Both directions are encoded: a
+ * symbol without a prompt is exactly what its lines make of it.
  */
 #include "kconfig/encode.h"
+#include "kconfig/eval-int.h"
 
 static const struct us_k3 yes3 = { US_KLIT_TRUE, US_KLIT_TRUE };
 static const struct us_k3 no3 = { US_KLIT_FALSE, US_KLIT_FALSE };
@@ -148,14 +149,21 @@ static struct us_k3 direct(struct us_ksolver *s, struct us_ksym *sym)
 	return any ? us_kenc_promote(s, sym, v) : yes3;
 }
 
+/* Until 5.6 an imply counts in full unless the dependencies are n, and what y implies is not m. */
 static struct us_k3 with_implied(struct us_ksolver *s, struct us_ksym *sym, struct us_k3 v)
 {
-	struct us_k3 implied, raised;
+	struct us_k3 value = s->coded[sym->index].value, implied, raised;
 
 	if (!sym->n_implied_by)
 		return v;
 	implied = us_kenc_promote(s, sym,
 				  reverse(s, US_KWHY_IMPLY, sym->implied_by, sym->n_implied_by));
+	if (us_kcalc_before(s->tree, 5, 7)) {
+		implied = us_kenc_and3(s, implied, both(direct(s, sym).m));
+		if (!sym->choice)
+			us_kenc_add(s, -implied.y, -value.m, value.y);
+		return us_kenc_or3(s, v, implied);
+	}
 	raised = us_kenc_and3(s, us_kenc_or3(s, v, implied), direct(s, sym));
 	return us_kenc_or3(s, us_kenc_and3(s, raised, both(implied.m)),
 			   us_kenc_and3(s, v, both(-implied.m)));

@@ -123,6 +123,37 @@ static void test_imply_yields_to_the_user_and_to_dependencies(void **state)
 	assert_reachable(k, "E=y D=n C=n", true);
 }
 
+/* As the conf of Linux 5.4 and 4.19 has it. */
+static void test_until_5_6_an_imply_is_strict(void **state)
+{
+	static const char k[] =
+		MODULES "config C\n\ttristate \"c\"\nconfig A\n\ttristate \"a\"\n\tdepends on C\n"
+			"config B\n\ttristate \"b\"\n\timply A\n"
+			"config D\n\ttristate\n\tdepends on C\n"
+			"config E\n\ttristate \"e\"\n\timply D\n";
+	static const struct {
+		const char *want;
+		bool until_5_6, later;
+	} cases[] = {
+		{ "B=y A=m C=y", false, true }, { "B=y A=n C=y", true, true },
+		{ "B=m A=m C=y", true, true },  { "E=y D=y C=m", true, false },
+		{ "E=y D=m C=m", false, true }, { "E=y D=y C=n", false, false },
+	};
+	_us_ktree_free_ struct us_ktree *old = tree_of_version("VERSION = 5\nPATCHLEVEL = 6\n", k);
+	_us_ktree_free_ struct us_ktree *later =
+		tree_of_version("VERSION = 5\nPATCHLEVEL = 7\n", k);
+
+	(void)state;
+	for (size_t i = 0; i < us_array_size(cases); i++) {
+		_us_kanswer_free_ struct us_kanswer *a = ask(old, cases[i].want),
+						    *b = ask(later, cases[i].want);
+
+		if (a->reachable != cases[i].until_5_6 || b->reachable != cases[i].later)
+			fail_msg("%s: %d in 5.6, %d in 5.7", cases[i].want, a->reachable,
+				 b->reachable);
+	}
+}
+
 static void test_m_is_there_only_with_modules(void **state)
 {
 	const char *k = MODULES "config A\n\ttristate \"a\"\n"
@@ -474,6 +505,7 @@ int main(void)
 		cmocka_unit_test(test_without_a_prompt_a_symbol_is_what_its_lines_make_of_it),
 		cmocka_unit_test(test_only_the_first_default_that_holds_counts),
 		cmocka_unit_test(test_imply_yields_to_the_user_and_to_dependencies),
+		cmocka_unit_test(test_until_5_6_an_imply_is_strict),
 		cmocka_unit_test(test_m_is_there_only_with_modules),
 		cmocka_unit_test(test_of_a_choice_one_member_is_chosen),
 		cmocka_unit_test(test_an_old_choice_may_be_optional_or_of_modules),

@@ -22,7 +22,7 @@ class Small:
         self.names = [f"S{i}" for i in range(count)]
         for name in self.names:
             self.types[name] = draw.choice(TYPES)
-        self.add("config MODULES", '\tbool "Modules"', "\tmodules", *(["\tdefault y"] if draw.random() < 0.7 else []))
+        self.add("config MODULES", '\tbool "Modules"', "\tmodules" if version >= (5, 13) else "\toption modules", *(["\tdefault y"] if draw.random() < 0.7 else []))
         self.rest = list(self.names)
         while self.rest:
             self.block(0)
