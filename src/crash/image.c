@@ -36,8 +36,8 @@ struct build {
 /* ---- packing ---- */
 static struct us_err *pack_zstd(struct us_bytes in, struct us_blob *ret)
 {
-	/* a small window: the kernel takes that much memory to unpack it; level 19 takes ten times as
-	 * long as 9 for a tenth of the bytes */
+	/* a small window: the kernel takes five times as much memory up to 128 KiB, when it has least
+	 * of it; level 19 takes ten times as long as 9 for a tenth of the bytes */
 	size_t room = ZSTD_compressBound(in.n);
 	ZSTD_CCtx *zstd = ZSTD_createCCtx();
 	_us_blob_deinit_ struct us_blob out = { 0 };
@@ -45,7 +45,7 @@ static struct us_err *pack_zstd(struct us_bytes in, struct us_blob *ret)
 
 	if (!err) {
 		ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, 9);
-		ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, 17);
+		ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, 15);
 		ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, 0);
 		size_t n = ZSTD_compress2(zstd, out.p, room, in.p, in.n);
 		if (ZSTD_isError(n))

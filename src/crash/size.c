@@ -22,7 +22,7 @@
 #define BY_SIZE 32
 /* For its first thread a dump needs this much, and this much more for each further one. */
 #define DUMP_BYTES (6 * MIB)
-#define JOB_BYTES  MIB
+#define JOB_BYTES  (3 * MIB / 2)
 /* Bounce buffers, which a guest with encrypted memory needs for its devices (Linux 6.12
  * arch/x86/mm/mem_encrypt_amd.c, kernel/dma/swiotlb.c: IO_TLB_DEFAULT_SIZE at least). */
 #define BOUNCE_BYTES (64 * MIB)
@@ -35,8 +35,8 @@ static const struct {
 	unsigned int since[2];
 	uint64_t bytes;
 } in_use[] = {
-	{ { 7, 0 }, 25 * MIB },
-	{ { 0 }, 15 * MIB },
+	{ { 7, 0 }, 22 * MIB }, /* it asks for large pieces, which must lie in one */
+	{ { 0 }, 11 * MIB },
 };
 
 /* Network cards whose queues take more than a little: published figures of kdump-utils. */
@@ -102,6 +102,22 @@ static uint64_t network_part(const struct us_capture_image *image)
 	return bytes;
 }
 
+/* Threads that pack. With "auto" there is one more for a stream: one waits for its turn to write
+ * (dump/copy.c). */
+static unsigned int threads(const struct us_crash_config *config,
+			    const struct us_capture_image *image)
+{
+	unsigned int n = config->jobs ? config->jobs : config->cpus;
+	bool more = false;
+
+	for (size_t i = 0; i < image->recipe->n_targets; i++) {
+		enum us_target_kind kind = image->recipe->targets[i].spec.kind;
+
+		more |= kind == US_TARGET_HTTP || kind == US_TARGET_S3;
+	}
+	return (n ? n : 1) + (more && !strcmp(config->codec, "auto"));
+}
+
 static uint64_t bounce_part(const struct us_host *host)
 {
 	return host->sme_active.v == US_YES || host->sev_guest.v == US_YES ||
@@ -154,12 +170,10 @@ static struct us_err *estimate(struct sizing *s, const struct us_host *host,
 	struct us_crash_need *n = &s->need;
 	uint64_t files = module_files(image), program = image->unpacked_bytes - files, peak,
 		 by_size;
-	unsigned int jobs = config->jobs ? config->jobs : config->cpus;
+	unsigned int jobs = threads(config, image);
 	uint64_t starting;
 	const char *from;
 
-	if (!jobs)
-		jobs = 1;
 	n->kernel = kernel_part(kernel, &starting, &from);
 	n->base = base_part(kernel) +
 		  (us_known(host->elfcorehdr_size.o) ? host->elfcorehdr_size.v : 0);
@@ -167,7 +181,7 @@ static struct us_err *estimate(struct sizing *s, const struct us_host *host,
 	n->image_unpacked = image->unpacked_bytes;
 	/* sections in pages of their own, symbol tables, and what drivers take for their devices */
 	n->modules = files * 7 / 5;
-	n->dumping = DUMP_BYTES + JOB_BYTES * jobs;
+	n->dumping = DUMP_BYTES + JOB_BYTES * (jobs - 1);
 	n->network = network_part(image);
 	peak = n->base + larger(starting + n->image_packed + n->image_unpacked,
 				n->kernel + program + n->modules + n->dumping + n->network);
