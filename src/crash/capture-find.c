@@ -75,16 +75,18 @@ struct seen {
 	unsigned int n;
 };
 
-static bool was_seen(struct seen *seen, const char *name, uint64_t sectors)
+static bool was_seen(const struct seen *seen, const char *line)
 {
-	char line[320];
+	return seen->names.s && strstr(seen->names.s, line);
+}
 
-	snprintf(line, sizeof(line), "\n%s %llu\n", name, (unsigned long long)sectors);
-	if (seen->names.s && strstr(seen->names.s, line))
-		return true;
-	if (seen->n++ < CANDIDATES)
+/* One whose node is not made yet, or that is not ready, is looked at again. */
+static void note_seen(struct seen *seen, const char *line, const struct us_err *err)
+{
+	bool soon = err->os_errno && err->os_errno != ETIMEDOUT;
+
+	if (!soon && seen->n++ < CANDIDATES)
 		us_text_add(&seen->names, "%s", line);
-	return false;
 }
 
 /* Two devices never hold one mark: a copy of a disk is no better than the disk, the first is taken. */
@@ -98,12 +100,13 @@ static bool scan(struct us_capture *c, const struct us_recipe_device *d, uint64_
 		struct look look = { .device = d };
 		uint64_t sectors, until = us_capture_until(c, LOOK_SECONDS);
 		struct us_err *err;
+		char line[320];
 
 		if (e->d_name[0] == '.' || strlen(e->d_name) > sizeof(look.node) - 6)
 			continue;
 		sectors = sectors_of(e->d_name);
-		if (!sectors || (d->bytes && sectors != d->bytes / 512) ||
-		    was_seen(seen, e->d_name, sectors))
+		snprintf(line, sizeof(line), "\n%s %llu\n", e->d_name, (unsigned long long)sectors);
+		if (!sectors || (d->bytes && sectors != d->bytes / 512) || was_seen(seen, line))
 			continue;
 		snprintf(look.node, sizeof(look.node), "/dev/%.57s", e->d_name);
 		for (char *p = look.node + 5; *p; p++)
@@ -115,6 +118,7 @@ static bool scan(struct us_capture *c, const struct us_recipe_device *d, uint64_
 			memcpy(ret_node, look.node, sizeof(look.node));
 			return true;
 		}
+		note_seen(seen, line, err);
 		us_err_free(err);
 	}
 	return false;
