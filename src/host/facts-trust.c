@@ -136,7 +136,8 @@ static struct us_err *read_keyrings(struct us_host *host, struct us_bytes keys)
 	/* Everyone may read the file but sees only what may be viewed: for others than root a list
 	 * without the kernel's own keys proves nothing. */
 	if ((!host->n_keys || !rings.seen) && host->cap_sys_boot.v != US_YES)
-		host->keys_from.missing = "only root sees the kernel's certificates there";
+		host->keys_from.missing = host->keyrings_from.missing =
+			"only root sees the kernel's certificates there";
 	return NULL;
 }
 

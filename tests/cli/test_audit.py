@@ -235,6 +235,12 @@ def test_who_may_read_dumps(understudy, tmp_path):
         os.chmod(crash, 0o755)
         os.chmod(crash.parent, 0o700)  # a door above
         assert line()["value"] == "private" and f"{crash.parent} (mode 0700) keeps others out" in line()["fact"]
+        if os.getuid() == 0:  # whoever cannot look behind the door sees the door
+            (Path(top) / "conf").write_text((tmp_path / "conf").read_text())
+            d = understudy("audit", "--json", "--config", Path(top) / "conf", user=65534, act=False).json
+            found = next(line for line in d["lines"] if line["id"] == "dumps")
+            assert found["value"] == "private" and f"{crash.parent} (mode 0700)" in found["fact"], found
+            assert not d["keyrings_known"] and next(line for line in d["lines"] if line["id"] == "keys")["value"] == "unknown"
         (Path(top) / "link").symlink_to(crash)
         (tmp_path / "conf").write_text(f"target = {top}/link\n")  # the way that counts is the one without links
         assert line()["value"] == "private" and f"{crash.parent} (mode 0700)" in line()["fact"]
