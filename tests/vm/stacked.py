@@ -187,13 +187,28 @@ def md(root, level="raid1"):
 
 # ---- LUKS
 
-def luks(root):
-    uuid = "00112233-4455-6677-8899-aabbccddeeff"
+LUKS_UUID = "00112233-4455-6677-8899-aabbccddeeff"
+
+
+def luks(root, name="cdump"):
     sectors = SECTORS - 32768
-    mapped(root, "dm-0", "253:0", "cdump", f"CRYPT-LUKS2-{uuid.replace('-', '')}-cdump",
-           f"0 {sectors} crypt aes-xts-plain64 :64:logon:cryptsetup:{uuid}-d0 0 254:1 32768\n", (FIRST,), sectors)
-    put(root, "vda1", {0: b"LUKS\xba\xbe\0\2", 168: uuid.encode().ljust(40, b"\0")})
+    mapped(root, "dm-0", "253:0", name, f"CRYPT-LUKS2-{LUKS_UUID.replace('-', '')}-{name}",
+           f"0 {sectors} crypt aes-xts-plain64 :64:logon:cryptsetup:{LUKS_UUID}-d0 0 254:1 32768\n", (FIRST,), sectors)
+    put(root, "vda1", {0: b"LUKS\xba\xbe\0\2", 168: LUKS_UUID.encode().ljust(40, b"\0")})
     (root / "sys/kernel/config/crash_dm_crypt_keys").mkdir(parents=True)
+
+
+def lvm_on(root, below, node, number):
+    """vg0-root, 1 GiB on a physical volume that is itself assembled: as encrypted installations have it."""
+    ext4 = (root / "dev/vda1").read_bytes()
+    below(root)
+    text = (f'vg0 {{\nid = "{lvm_id("v")}"\nextent_size = 8192\nphysical_volumes {{\npv0 {{\nid = "{lvm_id("p")}"\npe_start = 2048\n}}\n}}\n'
+            f'logical_volumes {{\nroot {{\nid = "{lvm_id("l")}"\nsegment1 {{\ntype = "striped"\nstripe_count = 1\nstripes = [ "pv0", 0 ]\n}}\n}}\n'
+            "}\n}\n\0").encode()
+    mapped(root, "dm-7", "253:7", "vg0-root", "LVM-" + (lvm_id("v") + lvm_id("l")).replace("-", ""), f"0 {1 << 21} linear {number} 2048\n",
+           (f"{VIRTUAL}/{node}",), 1 << 21)
+    (root / "dev/dm-7").write_bytes(ext4)
+    put(root, node, physical_volume("p", text))
 
 
 # ---- SSH

@@ -19,6 +19,7 @@ CLI = lab.TOP / "tests/cli"
 sys.path[:0] = [str(CLI), str(lab.TOP / "tests/fixtures/hosts")]
 
 import hosts  # noqa: E402
+import kdump  # noqa: E402
 import machines  # noqa: E402
 import stacked  # noqa: E402
 
@@ -181,6 +182,16 @@ def test_an_encrypted_volume_with_a_scratch_key(machine, rehearse, kernels, reco
     assert any("key: one of the same name" in w for w in run["not_proved"])
 
 
+@pytest.mark.matrix
+@pytest.mark.parametrize("name,below,node,number", [("keys", stacked.luks, "dm-0", "253:0"), ("6.12", stacked.md, "md0", "9:0")], ids=["LUKS", "md"])
+def test_lvm_on_what_is_assembled_itself(machine, rehearse, kernels, record_property, request, name, below, node, number):
+    what = request.node.callspec.id
+    cell(record_property, kernels[name], f"LVM on {what}")
+    status, said = rehearse(machine(name, change=lambda root: stacked.lvm_on(root, below, node, number)))
+    assert status == 0
+    whole(*said["runs"], f"assembled to {what} and LVM")
+
+
 def subvolume(root):
     data = bytearray(128 * 1024)
     data[65536 + 64:65536 + 72] = b"_BHRfS_M"
@@ -281,3 +292,35 @@ def test_the_least_reservation_is_found(machine, rehearse):
 def test_without_qemu_it_says_what_to_install(machine, rehearse):
     status, said = rehearse(machine("6.1"), "--qemu", "qemu-that-is-not-there")
     assert status == 3 and said["code"] == "not-found" and "Debian: qemu-system-x86" in said["text"]
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("layout", [kdump.md, kdump.lvm], ids=["md", "LVM"])
+def test_metadata_that_the_tools_wrote(machine, rehearse, kernels, vm, understudy, tmp_path, layout):
+    """mdadm and lvm make the target in a machine that is then switched off; the made machine has its disks, and what it said of them."""
+    (tmp_path / "disks").mkdir()
+    real = kdump.Machine(vm, kernels["6.12"], understudy, tmp_path / "disks", layout(), reserve=None)
+    facts = "cd /sys/class/block; cat md0/size dm-0/size dm-0/dm/uuid 2>/dev/null; /usr/sbin/dmsetup table 2>/dev/null"
+    real.layout.programs += ("dmsetup",)
+    r = real.boot([*real.bring_up(True), ("facts", facts), ("write", "echo words > /var/crash/file; sync; echo b > /proc/sysrq-trigger", 60)])
+    assert r.step("mount").rc == 0, r.step("setup").err
+    said = r.step("facts").out.split("\n")
+
+    def change(root):
+        ext4 = (root / "dev/vda1").read_bytes()
+        if layout is kdump.md:
+            stacked.md(root)
+            machines.text(root, f"{stacked.VIRTUAL}/md0/size", said[0] + "\n")
+        else:
+            stacked.lvm(root)
+            machines.text(root, f"{stacked.VIRTUAL}/dm-0/size", said[0] + "\n")
+            machines.text(root, f"{stacked.VIRTUAL}/dm-0/dm/uuid", said[1] + "\n")
+            machines.text(root, "dev/mapper/tables/253:0", "\n".join(said[2:]).replace("254:0", "254:1").replace("vg0-dump: ", ""))
+        (root / "dev/md0" if layout is kdump.md else root / "dev/dm-0").write_bytes(ext4)
+        for name, path, disk in zip(("vda1", "vdb"), (stacked.FIRST, stacked.SECOND), real.layout.disks):
+            machines.text(root, f"{path}/size", f"{disk.bytes // 512}\n")
+            (root / "dev" / name).unlink()
+            (root / "dev" / name).symlink_to(disk.image)
+    status, out = rehearse(machine("6.12", change=change))
+    assert status == 0, out
+    whole(*out["runs"])
