@@ -84,11 +84,6 @@ static bool closed_for_all(const struct audit *a, struct us_audit_line *l)
 	return true;
 }
 
-static bool is_locked_down(const struct us_host *h)
-{
-	return us_known(h->lockdown.o) && strcmp(h->lockdown.v, "none") != 0;
-}
-
 static void kexec_load(const struct audit *a, struct us_audit_line *l)
 {
 	const struct us_host *h = a->host;
@@ -102,7 +97,7 @@ static void kexec_load(const struct audit *a, struct us_audit_line *l)
 	} else if (h->ima_refuses_kexec_load.v == US_YES) { /* asked before lockdown */
 		say(a, l, "refused", US_NO, "IMA wants the kernel as a file: EACCES");
 		from(a, l, h->ima_refuses_kexec_load.o);
-	} else if (is_locked_down(h)) {
+	} else if (us_is_locked_down(h)) {
 		say(a, l, "refused", US_NO, "the kernel is locked down (%s): EPERM", h->lockdown.v);
 		from(a, l, h->lockdown.o);
 	} else if (h->has_kexec_load.v == US_UNKNOWN) {
@@ -192,7 +187,7 @@ static void signatures(const struct audit *a, struct us_audit_line *l)
 	} else if (enforced == US_UNKNOWN || h->ima_appraises_kexec.v == US_UNKNOWN) {
 		unknown(a, l, enforced == US_UNKNOWN ? o : h->ima_appraises_kexec.o,
 			"whether signatures are enforced");
-	} else if (is_locked_down(h)) {
+	} else if (us_is_locked_down(h)) {
 		say(a, l, "none", US_YES,
 		    "the kernel is locked down, but was built without CONFIG_KEXEC_SIG: "
 		    "kexec_file_load takes any image");
@@ -211,10 +206,7 @@ static void load_disabled(const struct audit *a, struct us_audit_line *l)
 	const struct us_fact_u64 *f = &a->host->load_disabled;
 
 	if (!us_known(f->o)) {
-		bool none = a->host->has_kexec_load.v == US_NO &&
-			    a->host->has_kexec_file_load.v == US_NO;
-
-		if (none)
+		if (us_has_no_kexec(a->host))
 			say(a, l, "absent", US_NO, "this kernel has no kexec");
 		else
 			unknown(a, l, f->o, "kernel.kexec_load_disabled");
@@ -236,7 +228,7 @@ static void limit(const struct audit *a, struct us_audit_line *l, const struct u
 		    f->v);
 	else if (us_release_before(a->host->release.v, 6, 3) == US_YES)
 		say(a, l, "unlimited", US_NO, "Linux before 6.3 has no such limit");
-	else if (a->host->has_kexec_load.v == US_NO && a->host->has_kexec_file_load.v == US_NO)
+	else if (us_has_no_kexec(a->host))
 		say(a, l, "0", US_NO, "this kernel has no kexec");
 	else
 		unknown(a, l, f->o, "the limit");
@@ -264,8 +256,7 @@ static void loaded(const struct audit *a, struct us_audit_line *l)
 	const struct us_host *h = a->host;
 	const char *value;
 
-	if (h->has_kexec_load.v == US_NO && h->has_kexec_file_load.v == US_NO &&
-	    !us_known(h->kexec_loaded.o)) {
+	if (us_has_no_kexec(h) && !us_known(h->kexec_loaded.o)) {
 		say(a, l, "nothing", US_NO, "this kernel has no kexec");
 		from(a, l, h->has_kexec_load.o);
 		return;

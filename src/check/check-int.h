@@ -10,6 +10,8 @@
 
 #include "check/check.h"
 
+#include <string.h>
+
 struct us_rule_table {
 	const struct us_rule *rules;
 	size_t n;
@@ -29,6 +31,16 @@ extern const struct us_rule_table us_rules_image, us_rules_paging, us_rules_secu
 static inline const char *us_path(struct us_origin o)
 {
 	return o.path ? o.path : "the machine";
+}
+
+static inline bool us_is_locked_down(const struct us_host *host)
+{
+	return us_known(host->lockdown.o) && strcmp(host->lockdown.v, "none") != 0;
+}
+/* Then there is no other call to turn to, and no limit on it to know. */
+static inline bool us_has_no_kexec(const struct us_host *host)
+{
+	return host->has_kexec_load.v == US_NO && host->has_kexec_file_load.v == US_NO;
 }
 
 /* Texts of a detail, in its pool. A missing memory shows as a NULL that the engine notices. */

@@ -41,18 +41,12 @@ static enum us_result pid_namespace(const struct us_case *c, struct us_detail *d
 	return us_fail_if(c->host->init_pid_ns.v == US_NO);
 }
 
-/* A kernel without kexec: then there is no other call to turn to, and no limit on it to know. */
-static bool has_neither(const struct us_host *host)
-{
-	return host->has_kexec_load.v == US_NO && host->has_kexec_file_load.v == US_NO;
-}
-
 static enum us_result no_call(const struct us_host *host, const struct us_fact_tri *has,
 			      const char *name, const char *option, struct us_detail *d)
 {
 	if (!us_known(has->o))
 		return us_missing(d, has->o);
-	if (has_neither(host)) {
+	if (us_has_no_kexec(host)) {
 		us_fact(d, "the running kernel has neither kexec_file_load (CONFIG_KEXEC_FILE) nor "
 			   "kexec_load (CONFIG_KEXEC)");
 		us_read(d, "%s; %s", us_path(host->has_kexec_file_load.o),
@@ -81,7 +75,7 @@ static enum us_result load_disabled(const struct us_case *c, struct us_detail *d
 {
 	const struct us_fact_u64 *f = &c->host->load_disabled;
 
-	if (has_neither(c->host))
+	if (us_has_no_kexec(c->host))
 		return US_NOT_APPLICABLE;
 	if (!us_known(f->o))
 		return us_missing(d, f->o);
@@ -96,7 +90,7 @@ static enum us_result limit(const struct us_case *c, struct us_detail *d, int64_
 	bool crash = c->purpose == US_CRASH;
 	const struct us_fact_i64 *f = crash ? &c->host->limit_panic : &c->host->limit_reboot;
 
-	if (has_neither(c->host))
+	if (us_has_no_kexec(c->host))
 		return US_NOT_APPLICABLE;
 	if (!us_known(f->o))
 		return us_release_before(c->host->release.v, 6, 3) == US_YES ? US_NOT_APPLICABLE

@@ -9,7 +9,6 @@
 #include "check/check-int.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define PEFILE "crypto/asymmetric_keys/verify_pefile.c (Linux 6.12)"
 
@@ -18,14 +17,9 @@ const struct us_signature *us_handed_signature(const struct us_image *image)
 	return image->n_nest > 1 ? &image->inner_signature : &image->signature;
 }
 
-static bool is_locked(const struct us_host *host)
-{
-	return us_known(host->lockdown.o) && strcmp(host->lockdown.v, "none") != 0;
-}
-
 bool us_check_needs_signature(const struct us_host *host)
 {
-	return host->sig_enforced.v != US_NO || is_locked(host);
+	return host->sig_enforced.v != US_NO || us_is_locked_down(host);
 }
 
 enum us_tri us_enforced(const struct us_host *host, struct us_origin *ret_from, const char **ret_why)
@@ -35,7 +29,7 @@ enum us_tri us_enforced(const struct us_host *host, struct us_origin *ret_from, 
 	if (host->sig_enforced.v == US_YES)
 		return US_YES;
 	/* Linux 6.12 kernel/kexec_file.c: lockdown asks for signatures only where they can be read */
-	if (is_locked(host) && us_kconfig_builtin(host->kconfig, "KEXEC_SIG") != US_NO) {
+	if (us_is_locked_down(host) && us_kconfig_builtin(host->kconfig, "KEXEC_SIG") != US_NO) {
 		*ret_from = host->lockdown.o;
 		*ret_why = "this kernel is locked down and takes signed images only";
 		return US_YES;
