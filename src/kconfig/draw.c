@@ -67,12 +67,12 @@ static void wish_all(struct us_kquestion *q, struct us_kvalues *values, uint64_t
 		size_t order = i + 1; /* of a choice's wishes; the model has one alone */
 		const char *text;
 
-		if (sym->probe)
-			values->probes[i] =
-				q->distance[i] == US_KFAR ||
-						picosat_deref(q->s->sat, q->s->coded[i].value.y) > 0
-					? US_KY
-					: US_KN;
+		if (sym->probe && q->distance[i] != US_KFAR) {
+			bool y = picosat_deref(q->s->sat, q->s->coded[i].value.y) > 0;
+
+			values->probes[i] = y ? US_KY : US_KN;
+			values->probe_texts[i] = us_kask_model(q, sym);
+		}
 		if (!sym->n_defs)
 			continue;
 		if (q->distance[i] != US_KFAR) {

@@ -105,6 +105,26 @@ static void open_both(struct us_ksolver *s, const struct us_ksym *a, const struc
 
 enum { DOMAIN_MAX = 256 };
 
+static struct us_ksym *probe_of(const struct us_kx *value)
+{
+	return value && value->op == US_KX_SYM && value->x->probe ? value->x : NULL;
+}
+
+/* A free probe that sym takes its value from may be all that sym may be. */
+static bool add_to_probes(struct us_ksolver *s, const struct us_ksym *sym, const char *text)
+{
+	bool added = true;
+
+	for (size_t i = 0; i < sym->n_defs; i++) {
+		for (size_t k = 0; k < sym->defs[i]->n_defaults; k++) {
+			struct us_ksym *probe = probe_of(sym->defs[i]->defaults[k].value);
+
+			added &= !probe || us_kenc_domain_add(s, probe, text);
+		}
+	}
+	return added;
+}
+
 bool us_kenc_domain_add(struct us_ksolver *s, struct us_ksym *sym, const char *text)
 {
 	struct us_knumber *number = &s->coded[sym->index].number;
@@ -127,7 +147,7 @@ bool us_kenc_domain_add(struct us_ksolver *s, struct us_ksym *sym, const char *t
 		s->no_memory = true;
 	else
 		number->texts[number->n++] = copy;
-	return true;
+	return !copy || add_to_probes(s, sym, copy);
 }
 
 /* text as a value of sym and, of a number, what lies beside it. */
@@ -253,7 +273,8 @@ static bool join_domain(struct us_ksolver *s, struct us_ksym *sym, const struct 
 	struct us_knumber *number = &s->coded[sym->index].number;
 	size_t before = number->n;
 
-	if (!has_domain(sym) || !from || from->op != US_KX_SYM || !has_domain(from->x))
+	if (!has_domain(sym) || !from || from->op != US_KX_SYM ||
+	    (!has_domain(from->x) && !from->x->probe))
 		return false;
 	if (has_prompt(from->x))
 		open_both(s, sym, from->x);
@@ -338,12 +359,8 @@ struct source {
 	int constant_lit;
 };
 
-void us_kenc_number_allot(struct us_ksolver *s, struct us_ksym *sym)
+static void allot(struct us_ksolver *s, struct us_knumber *number)
 {
-	struct us_knumber *number = &s->coded[sym->index].number;
-
-	if (number->lits || !has_domain(sym))
-		return;
 	number->lits = calloc(number->n + 1, sizeof(*number->lits));
 	if (!number->lits) {
 		s->no_memory = true;
@@ -354,16 +371,51 @@ void us_kenc_number_allot(struct us_ksolver *s, struct us_ksym *sym)
 	number->other = us_kenc_new(s);
 }
 
+void us_kenc_number_allot(struct us_ksolver *s, struct us_ksym *sym)
+{
+	struct us_knumber *number = &s->coded[sym->index].number;
+
+	if (!number->lits && has_domain(sym))
+		allot(s, number);
+}
+
+/* Exactly one of its values. */
+static void one_value(struct us_ksolver *s, const struct us_knumber *number)
+{
+	int some = number->other;
+
+	for (size_t i = 0; i < number->n; i++) {
+		for (size_t k = i + 1; k < number->n; k++)
+			us_kenc_add(s, -number->lits[i], -number->lits[k]);
+		us_kenc_add(s, -number->lits[i], -number->other);
+		some = us_kenc_or(s, some, number->lits[i]);
+	}
+	us_kenc_add(s, some);
+}
+
+static void allot_probe(struct us_ksolver *s, const struct us_ksym *probe)
+{
+	struct us_knumber *number = &s->coded[probe->index].number;
+
+	if (number->lits)
+		return;
+	allot(s, number);
+	if (number->lits)
+		one_value(s, number);
+}
+
 static struct source source_of(struct us_ksolver *s, const struct us_kx *x)
 {
 	struct source from = { .other = US_KLIT_FALSE, .constant_lit = US_KLIT_TRUE };
 
-	if (x->op != US_KX_SYM || x->x->probe || (x->x->n_defs && !has_domain(x->x))) {
+	if (x->op != US_KX_SYM || (x->x->n_defs && !has_domain(x->x))) {
 		us_kenc_expr(s, x);
 		from.other = US_KLIT_TRUE;
 		return from;
 	}
-	if (!has_domain(x->x)) {
+	if (x->x->probe)
+		allot_probe(s, x->x);
+	if (!has_domain(x->x) && !x->x->probe) {
 		from.constant = x->x->name;
 		from.texts = &x->x->name;
 		from.lits = NULL;
@@ -492,7 +544,7 @@ void us_kenc_number(struct us_ksolver *s, struct us_ksym *sym, struct us_k3 visi
 	struct us_knumber *number = &s->coded[sym->index].number;
 	_us_free_ int *lits = NULL;
 	struct unset unset = { .other = US_KLIT_FALSE };
-	int moved = US_KLIT_FALSE, some;
+	int moved = US_KLIT_FALSE;
 
 	us_kenc_number_allot(s, sym);
 	unset.lits = lits = calloc(number->n + 1, sizeof(*lits));
@@ -504,16 +556,10 @@ void us_kenc_number(struct us_ksolver *s, struct us_ksym *sym, struct us_k3 visi
 		unset.lits[i] = US_KLIT_FALSE;
 	collect_defaults(s, sym, &unset);
 	collect_ranges(s, sym, &unset, visible.m);
-	some = number->other;
-	for (size_t i = 0; i < number->n; i++) {
-		for (size_t k = i + 1; k < number->n; k++)
-			us_kenc_add(s, -number->lits[i], -number->lits[k]);
-		us_kenc_add(s, -number->lits[i], -number->other);
-		some = us_kenc_or(s, some, number->lits[i]);
+	one_value(s, number);
+	for (size_t i = 0; i < number->n; i++)
 		moved = us_kenc_or(s, moved, us_kenc_and(s, number->lits[i], -unset.lits[i]));
-	}
 	moved = us_kenc_or(s, moved, us_kenc_and(s, number->other, -unset.other));
-	us_kenc_add(s, some);
 	us_kenc_add(s, -moved, visible.m);
 	/* of a number the values looked at are one of each kind: another makes no difference */
 	if (is_number_type(sym)) {

@@ -61,7 +61,7 @@ bool us_kcalc_valid(const struct us_ksym *sym, const char *text)
 
 bool us_kcalc_unknown(const struct us_kvalues *v, const struct us_ksym *sym)
 {
-	return sym->probe || v->v[sym->index].unknown;
+	return sym->probe ? !v->probe_texts[sym->index] : v->v[sym->index].unknown;
 }
 
 /* What a number or text takes over from another symbol. */
@@ -69,7 +69,7 @@ static const char *taken_from(struct us_kvalues *v, const struct us_ksym *sym)
 {
 	us_kcalc(v, sym);
 	if (sym->probe)
-		return NULL;
+		return v->probe_texts[sym->index];
 	if (sym->constant || sym->type == US_K_UNKNOWN)
 		return sym->name;
 	return us_kcalc_is_tri(sym) ? "n" : value_of(v, sym)->text;

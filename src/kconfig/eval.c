@@ -19,8 +19,9 @@ struct us_err *us_kvalues_new(const struct us_ktree *tree, struct us_kvalues **r
 	v->tree = tree;
 	v->v = us_pool_array(&v->pool, tree->n_symbols, sizeof(*v->v));
 	v->probes = us_pool_array(&v->pool, tree->n_symbols, sizeof(*v->probes));
+	v->probe_texts = us_pool_array(&v->pool, tree->n_symbols, sizeof(*v->probe_texts));
 	v->choices = us_pool_array(&v->pool, tree->n_choices, sizeof(*v->choices));
-	if (!v->v || !v->probes || !v->choices)
+	if (!v->v || !v->probes || !v->probe_texts || !v->choices)
 		return us_err_nomem();
 	for (size_t i = 0; i < tree->n_symbols; i++)
 		v->probes[i] = US_KY;

@@ -31,7 +31,8 @@ struct search {
 	struct us_ksym **lines; /* of the fragment */
 	const char **texts;
 	size_t n_lines;
-	int *atoms; /* the outcomes of comparisons that only the evaluator knows */
+	const char **outcomes; /* texts of probes in the model, by softs; NULL: not known */
+	int *atoms;            /* the outcomes of comparisons that only the evaluator knows */
 	size_t n_atoms;
 	size_t work; /* literals assumed so far */
 	bool rough;  /* not all was tried */
@@ -42,6 +43,7 @@ static void free_search(struct search *search)
 	free(search->softs);
 	free(search->lines);
 	free(search->texts);
+	free(search->outcomes);
 	free(search->atoms);
 	us_kvalues_free(search->values);
 }
@@ -247,19 +249,23 @@ static struct us_err *read_lines(struct search *search)
 {
 	free(search->lines);
 	free(search->texts);
+	free(search->outcomes);
 	search->lines = calloc(search->n + 1, sizeof(*search->lines));
 	search->texts = calloc(search->n + 1, sizeof(*search->texts));
+	search->outcomes = calloc(search->n + 1, sizeof(*search->outcomes));
 	search->n_lines = 0;
-	if (!search->lines || !search->texts)
+	if (!search->lines || !search->texts || !search->outcomes)
 		return us_err_nomem();
 	for (size_t i = 0; i < search->n; i++) {
 		struct soft *soft = &search->softs[i];
 		const char *text;
 
 		soft->line = false;
-		if (soft->sym->probe)
-			continue;
 		text = us_kask_model(search->q, soft->sym);
+		if (soft->sym->probe) {
+			search->outcomes[i] = text;
+			continue;
+		}
 		if (picosat_deref(search->q->s->sat, soft->lit) > 0 &&
 		    !is_named(search, soft->sym, text))
 			continue;
@@ -300,8 +306,12 @@ static struct us_err *evaluate(struct search *search, bool modelled)
 	for (size_t i = 0; i < search->n_lines; i++)
 		wish(search->values, search->lines[i], search->texts[i], last + i + 1);
 	for (size_t i = 0; i < search->n; i++) {
-		if (search->softs[i].sym->probe && search->softs[i].free)
-			search->values->probes[search->softs[i].sym->index] = US_KN;
+		const struct us_ksym *sym = search->softs[i].sym;
+
+		if (sym->probe && search->softs[i].free)
+			search->values->probes[sym->index] = US_KN;
+		if (sym->probe && search->outcomes)
+			search->values->probe_texts[sym->index] = search->outcomes[i];
 	}
 	if (modelled)
 		US_TRY(us_kask_outcomes(q, search->values));
@@ -417,6 +427,11 @@ static struct us_err *collect_given(struct search *search, struct given *given, 
 
 		if (!soft->sym->probe)
 			continue;
+		if (search->outcomes[i]) {
+			given[n].lit = us_kenc_number_is(q->s, soft->sym, search->outcomes[i]);
+			given[n++].text = us_pool_format(q->pool, "%s = %s", soft->sym->name,
+							 search->outcomes[i]);
+		}
 		given[n].lit = soft->free ? -soft->lit : soft->lit;
 		given[n++].text =
 			us_pool_format(q->pool, "%s = %s", soft->sym->name, soft->free ? "n" : "y");
@@ -469,7 +484,7 @@ static struct us_err *find_needed(struct search *search, struct given *given, si
 static struct us_err *find_assumed(struct search *search, struct us_kanswer *answer)
 {
 	struct us_kquestion *q = search->q;
-	_us_free_ struct given *given = calloc(search->n + q->s->n_atoms + 1, sizeof(*given));
+	_us_free_ struct given *given = calloc(2 * search->n + q->s->n_atoms + 1, sizeof(*given));
 	const char **assumed;
 	int denied = US_KLIT_FALSE;
 	size_t n = 0, n_assumed = 0;

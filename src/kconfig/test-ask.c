@@ -370,15 +370,45 @@ static void test_a_version_that_matters_is_told(void **state)
 	_us_kanswer_free_ struct us_kanswer *a = ask(tree, "A=y"), *b = ask(tree, "B=y");
 	struct us_kask question = { .want = "B=y" };
 	_us_kvalues_free_ struct us_kvalues *values = NULL;
+	long version = 0;
 
 	(void)state;
 	assert_true(a->reachable && a->maybe);
 	assert_fragment(a, "CONFIG_A=y;");
-	assert_string_equal(a->assumed[0], "VERSION >= 116 = y");
+	assert_int_equal(sscanf(a->assumed[0], "$(shell,version) = %ld", &version), 1);
+	assert_true(version >= 116);
 	assert_null(a->assumed[1]);
 	assert_true(b->reachable && b->maybe);
 	assert_null(us_ktree_draw(tree, &question, 7, &values));
 	assert_string_equal(us_kvalues_text(values, us_ktree_symbol(tree, "B")), "y");
+}
+
+/* A compiler's version is not known where nothing is run: it may be any, but one at a time. */
+static void test_a_number_that_a_probe_gives_may_be_any(void **state)
+{
+	_us_ktree_free_ struct us_ktree *tree =
+		tree_of("config CLANG\n\tdef_bool $(shell,is)\n"
+			"config GCC\n\tdef_bool !CLANG\n"
+			"config OTHER\n\tint\n\tdefault $(shell,version) if GCC\n\tdefault 0\n"
+			"config VERSION\n\tint\n\tdefault $(shell,version) if CLANG\n\tdefault 0\n"
+			"config A\n\tbool \"a\"\n\tdepends on VERSION >= 140000\n"
+			"config B\n\tbool \"b\"\n\tdepends on OTHER > 70 || VERSION > 150000\n");
+	_us_kanswer_free_ struct us_kanswer *other = ask(tree, "B=y CLANG=n"),
+					    *needs = ask(tree, "A=y B=n"),
+					    *asked = ask(tree, "VERSION=150001 A=y B=y"),
+					    *without = ask(tree, "A=y CLANG=n"),
+					    *twice = ask(tree, "OTHER=90 VERSION=90");
+	long version = 0;
+
+	(void)state;
+	assert_true(other->reachable && needs->reachable && needs->maybe && asked->reachable);
+	for (size_t i = 0; i < 2; i++) {
+		assert_non_null(needs->assumed[i]);
+		if (sscanf(needs->assumed[i], "$(shell,version) = %ld", &version) != 1)
+			assert_string_equal(needs->assumed[i], "$(shell,is) = y");
+	}
+	assert_true(version >= 140000);
+	assert_false(without->reachable || twice->reachable);
 }
 
 static void test_a_base_holds_what_is_not_asked_about(void **state)
@@ -518,6 +548,7 @@ int main(void)
 		cmocka_unit_test(test_an_example_names_what_is_needed_and_no_more),
 		cmocka_unit_test(test_a_probe_that_matters_is_told),
 		cmocka_unit_test(test_a_version_that_matters_is_told),
+		cmocka_unit_test(test_a_number_that_a_probe_gives_may_be_any),
 		cmocka_unit_test(test_a_base_holds_what_is_not_asked_about),
 		cmocka_unit_test(test_a_base_that_chose_otherwise_says_what_would_change),
 		cmocka_unit_test(test_a_drawn_configuration_satisfies_what_is_asked),

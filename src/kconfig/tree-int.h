@@ -165,8 +165,10 @@ struct us_kvalues {
 		bool unknown;                             /* a text that only a compiler knows */
 		unsigned char state;
 	} *v; /* by us_ksym.index */
-	/* what a probe came out as; by us_ksym.index of the probe */
+	/* what a probe came out as, as a tristate and (NULL: not known) as a number or text takes it
+	 * over; by us_ksym.index of the probe */
 	enum us_ktri *probes;
+	const char **probe_texts;
 	struct us_kchosen {
 		enum us_ktri tri, visible, wished;
 		struct us_ksym *sym; /* the member that is y, or NULL */
@@ -187,7 +189,7 @@ struct us_kvalues {
 	const struct us_ksym *too_deep; /* NULL: no */
 };
 
-/* No wishes, all probes y. */
+/* No wishes, all probes y and of unknown text. */
 struct us_err *us_kvalues_new(const struct us_ktree *tree, struct us_kvalues **ret) us_must_check;
 /* As a line of a .config would: false if the symbol's type does not take text. Borrowed for ever. */
 bool us_kvalues_wish(struct us_kvalues *values, const struct us_ksym *sym, const char *text);
