@@ -60,6 +60,9 @@ void us_question_deinit(struct us_question *q);
 struct us_err *us_question_arches(const struct us_tree_ask *asked, struct us_ksource *source,
 				  struct us_pool *pool, const char *const **ret) us_must_check;
 
+/* make's name for an architecture, NULL if it is none that is known. */
+const char *us_make_arch(const struct us_arch *arch);
+
 /* Names in words, separated by spaces or commas: at most max. */
 struct us_err *us_words_split(const char *words, const char *what, size_t max, struct us_pool *pool,
 			      const char *const **ret, size_t *ret_n) us_must_check;

@@ -145,22 +145,13 @@ static int tell_fragment(const struct opts *o, const struct us_parts *parts, uns
 	return status;
 }
 
-/* make's name for an architecture. */
-static const char *make_arch(const struct us_arch *arch)
-{
-	if (!arch || arch->id == US_ARCH_UNKNOWN)
-		return NULL;
-	return arch->id == US_ARCH_X86_64 || arch->id == US_ARCH_I386 ? arch->name
-								      : arch->kconfig_dir;
-}
-
 /* The fragment as the tree would keep it, beside what the file says, if there is one. */
 static struct us_err *ask_tree(const struct opts *o, const struct subject *s, unsigned int asked,
 			       int *ret_status)
 {
 	_us_ktree_free_ struct us_ktree *tree = NULL;
 	_us_parts_free_ struct us_parts *parts = NULL;
-	struct us_ktree_options how = { .arch = o->arch ? o->arch : make_arch(s->witness.arch) };
+	struct us_ktree_options how = { .arch = o->arch ? o->arch : us_make_arch(s->witness.arch) };
 	struct us_part_fragment fragment;
 	struct us_progress_line line;
 	struct us_witness witness;

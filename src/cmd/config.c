@@ -66,19 +66,24 @@ static struct us_err *read_place(const char *word, struct us_pool *pool, struct 
 	return ret->file ? NULL : us_err_nomem();
 }
 
-/* As make's ARCH: of the machine that this program runs on. */
+const char *us_make_arch(const struct us_arch *arch)
+{
+	if (!arch || arch->id == US_ARCH_UNKNOWN)
+		return NULL;
+	return arch->id == US_ARCH_X86_64 || arch->id == US_ARCH_I386 ? arch->name
+								      : arch->kconfig_dir;
+}
+
+/* Of the machine that this program runs on. */
 static struct us_err *arch_of_machine(const char **ret)
 {
-	const struct us_arch *arch;
 	struct utsname name;
 
 	if (uname(&name) < 0)
 		return us_err_os(errno, "uname");
-	arch = us_arch_by_uname(name.machine);
-	if (!arch || arch->id == US_ARCH_UNKNOWN)
+	*ret = us_make_arch(us_arch_by_uname(name.machine));
+	if (!*ret)
 		return us_err_new(US_ERR_USAGE, "--arch is needed: %s is not known", name.machine);
-	*ret = arch->id == US_ARCH_X86_64 || arch->id == US_ARCH_I386 ? arch->name
-								      : arch->kconfig_dir;
 	return NULL;
 }
 

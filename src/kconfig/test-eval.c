@@ -318,9 +318,27 @@ static void test_a_chain_without_end_is_refused(void **state)
 	assert_non_null(strstr(err->text, "too many symbols depend on one another"));
 }
 
+/* As the conf of Linux 5.4 and 4.19 computes it. */
+static void test_until_5_6_an_imply_is_strict(void **state)
+{
+	static const char text[] =
+		"config MODULES\n\tbool \"Modules\"\n\toption modules\n\tdefault y\n"
+		"config C\n\ttristate \"C\"\nconfig A\n\ttristate \"A\"\n"
+		"config B\n\ttristate \"B\"\n\timply A\n\timply D\n"
+		"config D\n\ttristate\n\tdepends on C\n";
+	static const char wishes[] = "CONFIG_C=m\nCONFIG_A=m\nCONFIG_B=y\n";
+
+	(void)state;
+	assert_values_from("VERSION = 5\nPATCHLEVEL = 6\n", text, US_KSTART_DEFAULTS, wishes,
+			   "MODULES=y C=m A=y B=y D=y");
+	assert_values_from("VERSION = 5\nPATCHLEVEL = 7\n", text, US_KSTART_DEFAULTS, wishes,
+			   "MODULES=y C=m A=m B=y D=m");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_until_5_6_an_imply_is_strict),
 		cmocka_unit_test(test_a_wish_counts_as_far_as_a_prompt_shows),
 		cmocka_unit_test(test_m_in_a_condition_asks_for_modules_in_a_default_not),
 		cmocka_unit_test(test_a_select_ignores_what_its_target_depends_on),

@@ -2,12 +2,15 @@
 /*
  * kask TREE ARCH TOOLCHAIN [FILE:LINE...]: parses a tree (TOOLCHAIN "-": probes stay free; the
  * lines named are dropped) and answers requests, one a line of the standard input; each answer ends
- * with a line "." and an error is a line "error: ...". A tool for tests, not installed. base [FILE]
- * later questions are relative to that .config, or to none pin [ASSIGNMENTS]  later questions hold
- * these more N             so many further cores ask ASSIGNMENTS    "reachable", "maybe" or
- * "unreachable" with the cone, the time, and the answer draw SEED ASSIGNMENTS near NAME what the
- * lines of a symbol speak of symbols            names of bool and tristate symbols, with their
- * types
+ * with a line "." and an error is a line "error: ...". A tool for tests, not installed.
+ *
+ * - base [FILE]: later questions are relative to that .config, or to none
+ * - pin [ASSIGNMENTS]: later questions hold these
+ * - more N: so many further cores
+ * - ask ASSIGNMENTS: "reachable", "maybe" or "unreachable", the cone, the time, and the answer
+ * - draw SEED ASSIGNMENTS: a random .config that has them, or "none"
+ * - near NAME: the symbols that the lines of a symbol speak of
+ * - symbols: names of bool and tristate symbols, with their types
  */
 #include "base/cleanup.h"
 #include "base/file.h"

@@ -2,9 +2,12 @@
 /*
  * ktree TREE ARCH [TOOLCHAIN]: parses a tree and answers requests, one a line of the standard
  * input; each answer ends with a line "." and an error is a line "error: ...". A tool for tests,
- * not installed. evaluate defaults|no|yes|modules [FILE]   values, with the wishes of a .config;
- * says nothing write                                     them as a .config values NAME TYPE TEXT of
- * every symbol that is defined why NAME                                  why it has its value
+ * not installed.
+ *
+ * - evaluate defaults|no|yes|modules [FILE]: values, with the wishes of a .config; says nothing
+ * - write: them as a .config
+ * - values: NAME TYPE TEXT of every symbol that is defined
+ * - why NAME: why it has its value
  */
 #include "base/cleanup.h"
 #include "base/file.h"
