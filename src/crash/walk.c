@@ -293,7 +293,7 @@ static struct us_err *walk_pstore(struct us_walk *walk)
 	if (!store || i == us_array_size(stores))
 		return NULL;
 	walk->target = US_RECIPE_LAST;
-	US_TRY(us_walk_want(walk, stores[i].module, NULL, true, "pstore"));
+	US_TRY(us_walk_want(walk, stores[i].module, NULL, false, "pstore"));
 	walk->target = -1;
 	for (size_t k = 0; k < walk->out->n_modules; k++)
 		if (!strcmp(walk->modules[k].name, "ramoops"))
