@@ -19,15 +19,21 @@
 #include <sys/stat.h>
 
 #define GUEST "10.0.2.15/24"
+#define SAVED "saved"
 
-/* ---- files ---- */
+/* ---- files, in a folder of their own ---- */
+
+static const char *in_folder(struct us_play *p, const char *name)
+{
+	return us_pool_format(p->pool, "%s/%s", p->far_folder, name);
+}
 
 static struct us_err *put_text(struct us_play *p, const char *name, const char *fmt, ...)
 	us_must_check us_printf(3, 4);
 static struct us_err *put_text(struct us_play *p, const char *name, const char *fmt, ...)
 {
 	_us_text_deinit_ struct us_text t = { 0 };
-	const char *path = us_play_path(p, name);
+	const char *path = in_folder(p, name);
 	_us_close_ int fd = -1;
 	va_list ap;
 
@@ -44,7 +50,7 @@ static struct us_err *put_text(struct us_play *p, const char *name, const char *
 
 static struct us_err *map(struct us_play *p, const char *name, struct us_blob *ret)
 {
-	const char *path = us_play_path(p, name);
+	const char *path = in_folder(p, name);
 
 	return path ? us_file_map(path, ret) : us_err_nomem();
 }
@@ -58,16 +64,6 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void us_far_remove(struct us_play *p)
 {
-	static const char *const files[] = { "host_key",     "host_key.pub", "user_key",
-					     "user_key.pub", "authorized",   "known_hosts",
-					     "sshd.conf" };
-
-	for (size_t i = 0; i < us_array_size(files); i++) {
-		const char *path = us_play_path(p, files[i]);
-
-		if (path)
-			unlink(path);
-	}
 	if (p->far_folder)
 		nftw(p->far_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	p->far_folder = NULL;
@@ -77,7 +73,7 @@ void us_far_remove(struct us_play *p)
 
 static struct us_err *make_key(struct us_play *p, const char *name)
 {
-	const char *path = us_play_path(p, name), *program;
+	const char *path = in_folder(p, name), *program;
 
 	program = us_vm_find_program("ssh-keygen", p->pool);
 	if (!path || !program)
@@ -104,7 +100,7 @@ static struct us_err *configure(struct us_play *p, const char *user)
 			"PermitRootLogin prohibit-password\nPidFile none\nAllowUsers %s\n"
 			"DisableForwarding yes\nForceCommand internal-sftp\n"
 			"Subsystem sftp internal-sftp\nLogLevel ERROR\n",
-			p->dir, p->dir, user);
+			p->far_folder, p->far_folder, user);
 }
 
 /* Whether it lets us in, before a machine depends on it. */
@@ -112,8 +108,9 @@ static struct us_err *try_server(struct us_play *p, const char *user)
 {
 	const char *ssh = us_vm_find_program("ssh", p->pool);
 	const char *proxy = us_pool_format(p->pool, "ProxyCommand=%s", p->far_server);
-	const char *known = us_pool_format(p->pool, "UserKnownHostsFile=%s/known_hosts", p->dir);
-	const char *key = us_play_path(p, "user_key");
+	const char *known =
+		us_pool_format(p->pool, "UserKnownHostsFile=%s/known_hosts", p->far_folder);
+	const char *key = in_folder(p, "user_key");
 
 	if (!ssh)
 		return us_err_new(US_ERR_NOT_FOUND, "ssh is not installed");
@@ -129,7 +126,8 @@ static struct us_err *try_server(struct us_play *p, const char *user)
 							"-o",   "BatchMode=yes",
 							"-o",   "IdentitiesOnly=yes",
 							"-o",   "IdentityAgent=none",
-							"-o", "ConnectTimeout=20", "-o",   "StrictHostKeyChecking=yes",
+							"-o",   "ConnectTimeout=20",
+							"-o",   "StrictHostKeyChecking=yes",
 							"-o",   "LogLevel=ERROR",
 							"-s",   US_REHEARSE_SERVER,
 							"sftp", NULL });
@@ -146,15 +144,16 @@ static struct us_err *start(struct us_play *p, const char *user)
 		return us_err_new(US_ERR_NOT_FOUND, "sshd is not installed here");
 	if (p->dir[strspn(p->dir, safe)])
 		return us_err_new(US_ERR_UNSUPPORTED, "QEMU cannot be told the path %s", p->dir);
-	p->far_server = us_pool_format(p->pool, "%s -i -f %s/sshd.conf", sshd, p->dir);
-	if (!folder || !p->far_server)
+	if (!folder)
 		return us_err_nomem();
-	US_TRY(configure(p, user));
-	US_TRY(try_server(p, user));
 	if (!mkdtemp(folder))
 		return us_err_os(errno, "making %s", folder);
 	p->far_folder = folder;
-	return NULL;
+	p->far_server = us_pool_format(p->pool, "%s -i -f %s/sshd.conf", sshd, folder);
+	if (!p->far_server)
+		return us_err_nomem();
+	US_TRY(configure(p, user));
+	return try_server(p, user);
 }
 
 /* ---- the image ---- */
@@ -176,7 +175,9 @@ static struct us_err *make_recipe(struct us_play *p, const char *user, char **re
 	target.spec.host = US_REHEARSE_SERVER;
 	target.spec.address = NULL;
 	target.spec.user = user;
-	target.spec.path = p->far_folder;
+	target.spec.path = in_folder(p, SAVED);
+	if (!target.spec.path)
+		return us_err_nomem();
 	recipe.nets = &net;
 	recipe.n_nets = 1;
 	recipe.targets = &target;
@@ -239,16 +240,16 @@ struct us_err *us_far_make(struct us_play *p)
 struct us_err *us_far_look(struct us_play *p, struct us_vm_run *run)
 {
 	const char *answers = us_play_path(p, "look.answers"), *out = us_play_path(p, "out.img");
-	const char *dump = NULL;
+	const char *dump = NULL, *saved = in_folder(p, SAVED);
 	_us_close_ int fd = -1;
 
-	if (!answers || !out)
+	if (!answers || !out || !saved)
 		return us_err_nomem();
 	us_progress_at(p->wish->progress, "looking at what was saved", 0, 0);
 	fd = open(answers, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return us_err_os(errno, "creating %s", answers);
-	US_TRY(us_guest_look_here(fd, p->far_folder, p->pool, &dump));
+	US_TRY(us_guest_look_here(fd, saved, p->pool, &dump));
 	US_TRY(us_file_map(answers, &run->answers));
 	if (p->wish->keep_dir && dump && rename(dump, out))
 		return us_err_os(errno, "keeping %s", dump);
