@@ -278,6 +278,67 @@ static void test_a_noted_set_is_loaded_in_its_boot_only(void **state)
 	assert_string_equal(back.set, "s");
 }
 
+/* ---- sizes and words ---- */
+
+static void fine(struct us_err *err)
+{
+	if (err)
+		fail_msg("%s", err->text);
+}
+
+static uint64_t dumping(enum us_target_kind kind, const char *codec)
+{
+	_us_pool_deinit_ struct us_pool pool = { 0 };
+	struct us_recipe_target target = { .spec.kind = kind };
+	struct us_recipe recipe = { .targets = &target, .n_targets = 1 };
+	struct us_capture_image image = { .recipe = &recipe };
+	struct us_crash_config config = { .cpus = 1, .codec = codec };
+	struct us_host host = { .crashkernel.v = "72M" };
+	struct us_image kernel = { .run_bytes = 60 << 20 };
+	struct us_crash_need need;
+
+	fine(us_crash_size(&host, &config, &kernel, &image, NULL, &pool, &need));
+	return need.dumping;
+}
+
+static void test_a_stream_has_one_more_thread(void **state)
+{
+	uint64_t one = dumping(US_TARGET_DIR, "auto"), more = dumping(US_TARGET_S3, "auto");
+
+	(void)state;
+	assert_true(more > one);
+	assert_int_equal(dumping(US_TARGET_HTTP, "auto"), more);
+	assert_int_equal(dumping(US_TARGET_S3, "lzo"), one);
+	assert_int_equal(dumping(US_TARGET_SSH, "auto"), one);
+}
+
+static bool has_word(const char *release, const char *word)
+{
+	_us_pool_deinit_ struct us_pool pool = { 0 };
+	struct us_crash_config config = { .cpus = 1, .append = "" };
+	struct us_host host = { .cmdline.v = "" };
+	struct us_image kernel = { .release = release, .arch = us_arch_by_id(US_ARCH_X86_64) };
+	const struct us_crash_word *words;
+	size_t n;
+
+	fine(us_crash_cmdline(&host, &config, &kernel, &pool, &words, &n));
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(words[i].word, word) && *words[i].why)
+			return true;
+	return false;
+}
+
+static void test_words_are_for_kernels_that_know_them(void **state)
+{
+	(void)state;
+	assert_true(has_word("6.1.0-56-amd64", "cgroup.memory=nokmem"));
+	assert_true(has_word("6.1.0-56-amd64", "initramfs_async=0"));
+	assert_true(has_word("5.10.0-1-amd64", "cgroup.memory=nokmem"));
+	assert_false(has_word("5.10.0-1-amd64", "initramfs_async=0"));
+	assert_false(has_word("4.19.0-1-amd64", "cgroup.memory=nokmem"));
+	assert_true(has_word("4.19.0-1-amd64", "reset_devices"));
+}
+
 #define ON_MACHINE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -285,6 +346,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sections_that_stay_are_counted),
 		cmocka_unit_test(test_headers_that_lie_are_no_size),
+		cmocka_unit_test(test_a_stream_has_one_more_thread),
+		cmocka_unit_test(test_words_are_for_kernels_that_know_them),
 		ON_MACHINE(test_pages_are_predicted_by_their_flags),
 		ON_MACHINE(test_a_large_machine_is_sampled),
 		ON_MACHINE(test_without_flags_the_sums_are_taken),
