@@ -4,55 +4,20 @@
  * piece of the language, how reasons read, what an example takes, and what a base configuration
  * holds.
  */
-#include "base/cleanup.h"
-#include "base/text.h"
-#include "kconfig/parse-int.h"
+#include "kconfig/test-trees.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
+#include "base/text.h"
 
 #define MODULES "config MODULES\n\tbool \"m\"\n\tmodules\n"
 
-static struct us_ktree *tree_of_version(const char *makefile, const char *kconfig)
-{
-	const struct us_kfile_text files[] = {
-		{ "Makefile", us_bytes_of(makefile, strlen(makefile)) },
-		{ "arch/x86/Kconfig", us_bytes_of("", 0) },
-		{ "Kconfig", us_bytes_of(kconfig, strlen(kconfig)) },
-	};
-	const struct us_ktree_options options = { .arch = "x86" };
-	_us_ksource_free_ struct us_ksource *source = NULL;
-	struct us_ktree *tree = NULL;
-	_us_err_free_ struct us_err *err = NULL;
-
-	assert_null(us_ksource_of(files, us_array_size(files), &source));
-	err = us_ktree_read(source, &options, &tree);
-	if (err)
-		fail_msg("%s", err->text);
-	return tree;
-}
-
 static struct us_ktree *tree_of(const char *kconfig)
 {
-	return tree_of_version("VERSION = 6\nPATCHLEVEL = 12\n", kconfig);
-}
-
-static struct us_kanswer *ask_it(struct us_ktree *tree, const struct us_kask *ask)
-{
-	struct us_kanswer *answer = NULL;
-	_us_err_free_ struct us_err *err = us_ktree_ask(tree, ask, &answer);
-
-	if (err)
-		fail_msg("%s: %s", ask->want, err->text);
-	return answer;
+	return us_test_tree(US_TEST_MODERN, kconfig);
 }
 
 static struct us_kanswer *ask(struct us_ktree *tree, const char *want)
 {
-	return ask_it(tree, &(struct us_kask){ .want = want });
+	return us_test_ask(tree, &(struct us_kask){ .want = want });
 }
 
 static void assert_reachable(const char *kconfig, const char *want, bool reachable)
@@ -139,9 +104,8 @@ static void test_until_5_6_an_imply_is_strict(void **state)
 		{ "B=m A=m C=y", true, true },  { "E=y D=y C=m", true, false },
 		{ "E=y D=m C=m", false, true }, { "E=y D=y C=n", false, false },
 	};
-	_us_ktree_free_ struct us_ktree *old = tree_of_version("VERSION = 5\nPATCHLEVEL = 6\n", k);
-	_us_ktree_free_ struct us_ktree *later =
-		tree_of_version("VERSION = 5\nPATCHLEVEL = 7\n", k);
+	_us_ktree_free_ struct us_ktree *old = us_test_tree("VERSION = 5\nPATCHLEVEL = 6\n", k);
+	_us_ktree_free_ struct us_ktree *later = us_test_tree("VERSION = 5\nPATCHLEVEL = 7\n", k);
 
 	(void)state;
 	for (size_t i = 0; i < us_array_size(cases); i++) {
@@ -193,7 +157,7 @@ static void test_an_old_choice_may_be_optional_or_of_modules(void **state)
 	const char *k =
 		MODULES "choice\n\ttristate \"one\"\n\toptional\n"
 			"config A\n\ttristate \"a\"\nconfig B\n\ttristate \"b\"\nendchoice\n";
-	_us_ktree_free_ struct us_ktree *tree = tree_of_version("VERSION = 6\nPATCHLEVEL = 1\n", k);
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree("VERSION = 6\nPATCHLEVEL = 1\n", k);
 	static const struct {
 		const char *want;
 		bool reachable;
@@ -321,12 +285,12 @@ static void test_independent_reasons_are_found_when_asked_for(void **state)
 		tree_of("config A\n\tbool \"a\"\n\tdepends on B\n\tdepends on C\n"
 			"config B\n\tbool \"b\"\nconfig C\n\tbool \"c\"\n");
 	struct us_kask question = { .want = "A=y B=n C=n" };
-	_us_kanswer_free_ struct us_kanswer *one = ask_it(tree, &question), *all = NULL;
+	_us_kanswer_free_ struct us_kanswer *one = us_test_ask(tree, &question), *all = NULL;
 
 	(void)state;
 	assert_int_equal(one->n_cores, 1);
 	question.more = 5;
-	all = ask_it(tree, &question);
+	all = us_test_ask(tree, &question);
 	assert_int_equal(all->n_cores, 2);
 	assert_true(all->cores[0].reasons[2].at.line != all->cores[1].reasons[2].at.line);
 }
@@ -420,13 +384,13 @@ static void test_a_base_holds_what_is_not_asked_about(void **state)
 			"config OTHER\n\tbool \"o\"\n");
 	_us_kconfig_free_ struct us_kconfig *base = NULL;
 	struct us_kask question = { .want = "A=y", .base = NULL };
-	_us_kanswer_free_ struct us_kanswer *any = ask_it(tree, &question), *held = NULL;
+	_us_kanswer_free_ struct us_kanswer *any = us_test_ask(tree, &question), *held = NULL;
 
 	(void)state;
 	assert_true(any->reachable);
 	assert_null(us_kconfig_parse(us_bytes_of(text, sizeof(text) - 1), &base));
 	question.base = base;
-	held = ask_it(tree, &question);
+	held = us_test_ask(tree, &question);
 	assert_false(held->reachable);
 	assert_string_equal(held->cores[0].reasons[held->cores[0].n - 1].says,
 			    "SLEEP=n is set in the base configuration, line 1");
@@ -456,23 +420,23 @@ static void test_a_base_that_chose_otherwise_says_what_would_change(void **state
 	(void)state;
 	assert_null(us_kconfig_parse(us_bytes_of(text, sizeof(text) - 1), &base));
 	question.base = base;
-	a = ask_it(tree, &question);
+	a = us_test_ask(tree, &question);
 	assert_true(!a->reachable && a->near->reachable);
 	assert_fragment(a->near, "CONFIG_A=y;CONFIG_FULL=y;");
 	assert_int_equal(a->near->n_changes, 2);
 	assert_string_equal(a->near->changes[0].symbol, "NONE");
 	assert_string_equal(a->near->changes[1].symbol, "FULL");
 	question.pins = (const char *const[]){ "NONE=y", NULL };
-	pinned = ask_it(tree, &question);
+	pinned = us_test_ask(tree, &question);
 	assert_true(!pinned->reachable && !pinned->near); /* the base is no reason */
 	question.pins = NULL;
 	question.want = "B=y";
-	none = ask_it(tree, &question);
+	none = us_test_ask(tree, &question);
 	assert_false(none->reachable);
 	assert_true(!none->near || !none->near->reachable);
 	question.want = "FULL=y";
 	us_kanswer_free(us_steal(&a));
-	a = ask_it(tree, &question);
+	a = us_test_ask(tree, &question);
 	assert_true(a->reachable && !a->near);
 	assert_int_equal(a->n_changes, 1);
 	assert_string_equal(a->changes[0].symbol, "NONE");

@@ -3,39 +3,13 @@
  * Tests of the evaluator: each rule on a tree of a few lines, in the eras that differ, what is
  * written, and why. That whole trees come out as conf's do is tests/kconfig/test_values.py's.
  */
-#include "base/cleanup.h"
-#include "base/text.h"
-#include "kconfig/parse-int.h"
+#include "kconfig/test-trees.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
+#include "base/text.h"
 
 #define OLD     "VERSION = 6\nPATCHLEVEL = 1\n"
-#define MODERN  "VERSION = 6\nPATCHLEVEL = 12\n"
 #define NEWEST  "VERSION = 7\nPATCHLEVEL = 0\n"
 #define MODULES "config MODULES\n\tbool \"Modules\"\n\tmodules\n\tdefault y\n"
-
-static struct us_ktree *tree_of(const char *makefile, const char *kconfig)
-{
-	const struct us_kfile_text files[] = {
-		{ "Makefile", us_bytes_of(makefile, strlen(makefile)) },
-		{ "arch/x86/Kconfig", us_bytes_of("", 0) },
-		{ "Kconfig", us_bytes_of(kconfig, strlen(kconfig)) },
-	};
-	const struct us_ktree_options plain = { .arch = "x86" };
-	_us_ksource_free_ struct us_ksource *source = NULL;
-	struct us_ktree *tree = NULL;
-
-	assert_null(us_ksource_of(files, us_array_size(files), &source));
-	_us_err_free_ struct us_err *err = us_ktree_read(source, &plain, &tree);
-
-	if (err)
-		fail_msg("%s", err->text);
-	return tree;
-}
 
 static struct us_kvalues *values_of(const struct us_ktree *tree, enum us_kstart start,
 				    const char *wishes)
@@ -53,7 +27,7 @@ static struct us_kvalues *values_of(const struct us_ktree *tree, enum us_kstart 
 static void assert_values_from(const char *makefile, const char *kconfig, enum us_kstart start,
 			       const char *wishes, const char *wanted)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(makefile, kconfig);
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree(makefile, kconfig);
 	_us_kvalues_free_ struct us_kvalues *values = values_of(tree, start, wishes);
 	_us_text_deinit_ struct us_text text = { 0 };
 	const struct us_ksym *sym;
@@ -65,7 +39,7 @@ static void assert_values_from(const char *makefile, const char *kconfig, enum u
 
 static void assert_values(const char *kconfig, const char *wishes, const char *wanted)
 {
-	assert_values_from(MODERN, kconfig, US_KSTART_DEFAULTS, wishes, wanted);
+	assert_values_from(US_TEST_MODERN, kconfig, US_KSTART_DEFAULTS, wishes, wanted);
 }
 
 static void test_a_wish_counts_as_far_as_a_prompt_shows(void **state)
@@ -149,7 +123,7 @@ static void test_a_choice_has_one_member(void **state)
 			   "config C\n\tbool \"C\"\n\tdepends on D\n"
 			   "endchoice\n"
 			   "config D\n\tbool \"D\"\n";
-	static const char *const eras[] = { OLD, MODERN };
+	static const char *const eras[] = { OLD, US_TEST_MODERN };
 
 	(void)state;
 	for (size_t i = 0; i < us_array_size(eras); i++) {
@@ -163,12 +137,13 @@ static void test_a_choice_has_one_member(void **state)
 	}
 	assert_values_from(OLD, tree, US_KSTART_DEFAULTS, "CONFIG_A=y\nCONFIG_C=y\n",
 			   "A=n B=y C=n D=n");
-	assert_values_from(MODERN, tree, US_KSTART_DEFAULTS, "CONFIG_A=y\nCONFIG_C=y\n",
+	assert_values_from(US_TEST_MODERN, tree, US_KSTART_DEFAULTS, "CONFIG_A=y\nCONFIG_C=y\n",
 			   "A=y B=n C=n D=n");
 	/* wished away: the old ones take the default all the same */
 	assert_values_from(OLD, tree, US_KSTART_DEFAULTS, "CONFIG_B=n\n", "A=n B=y C=n D=n");
-	assert_values_from(MODERN, tree, US_KSTART_DEFAULTS, "CONFIG_B=n\n", "A=y B=n C=n D=n");
-	assert_values_from(MODERN, tree, US_KSTART_DEFAULTS, "CONFIG_B=n\nCONFIG_A=n\n",
+	assert_values_from(US_TEST_MODERN, tree, US_KSTART_DEFAULTS, "CONFIG_B=n\n",
+			   "A=y B=n C=n D=n");
+	assert_values_from(US_TEST_MODERN, tree, US_KSTART_DEFAULTS, "CONFIG_B=n\nCONFIG_A=n\n",
 			   "A=n B=y C=n D=n");
 }
 
@@ -196,7 +171,7 @@ static void test_a_transitional_symbol_hands_its_value_on(void **state)
 {
 	const char *tree = "config OLD_NAME\n\tbool\n\ttransitional\n"
 			   "config NEW_NAME\n\tbool \"New\"\n\tdefault OLD_NAME\n";
-	_us_ktree_free_ struct us_ktree *parsed = tree_of(NEWEST, tree);
+	_us_ktree_free_ struct us_ktree *parsed = us_test_tree(NEWEST, tree);
 	_us_kvalues_free_ struct us_kvalues *values =
 		values_of(parsed, US_KSTART_DEFAULTS, "CONFIG_OLD_NAME=y\n");
 	_us_pool_deinit_ struct us_pool pool = { 0 };
@@ -213,18 +188,18 @@ static void test_a_transitional_symbol_hands_its_value_on(void **state)
 static void test_what_is_written(void **state)
 {
 	_us_ktree_free_ struct us_ktree *tree =
-		tree_of(MODERN, "mainmenu \"Made up\"\n"
-				"config A\n\tbool \"A\"\n"
-				"menu \"First\"\n"
-				"config S\n\tstring \"S\"\n"
-				"config N\n\tbool\n"
-				"menu \"Hidden\"\n\tdepends on A\n"
-				"config H\n\tbool \"H\"\n"
-				"endmenu\n"
-				"comment \"Said\"\n"
-				"endmenu\n"
-				"config M\n\tint \"M\"\n\tdefault 5\n"
-				"config A\n\tbool\n");
+		us_test_tree(US_TEST_MODERN, "mainmenu \"Made up\"\n"
+					     "config A\n\tbool \"A\"\n"
+					     "menu \"First\"\n"
+					     "config S\n\tstring \"S\"\n"
+					     "config N\n\tbool\n"
+					     "menu \"Hidden\"\n\tdepends on A\n"
+					     "config H\n\tbool \"H\"\n"
+					     "endmenu\n"
+					     "comment \"Said\"\n"
+					     "endmenu\n"
+					     "config M\n\tint \"M\"\n\tdefault 5\n"
+					     "config A\n\tbool\n");
 	_us_kvalues_free_ struct us_kvalues *values =
 		values_of(tree, US_KSTART_DEFAULTS, "CONFIG_S=\"a \\\"b\\\" c\\\\\"\n");
 	_us_pool_deinit_ struct us_pool pool = { 0 };
@@ -255,17 +230,18 @@ static void assert_why(const struct us_ktree *tree, const char *wishes, const ch
 
 static void test_why(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(
-		MODERN, MODULES "config DUMP\n\tbool \"Dump\"\n\tdepends on CORE\n"
-				"config CORE\n\tbool\n"
-				"config LOAD\n\tbool \"Load\"\n\tselect CORE\n"
-				"config CPUS\n\tint \"CPUs\" if LOAD\n\trange 2 9\n\tdefault 4\n"
-				"if MODULES\n"
-				"config D\n\ttristate \"D\"\n\tdepends on m\n\tdefault y\n"
-				"endif\n"
-				"choice\n\tprompt \"Which\"\n"
-				"config C1\n\tbool \"C1\"\n"
-				"endchoice\n");
+	_us_ktree_free_ struct us_ktree *tree =
+		us_test_tree(US_TEST_MODERN, MODULES
+			     "config DUMP\n\tbool \"Dump\"\n\tdepends on CORE\n"
+			     "config CORE\n\tbool\n"
+			     "config LOAD\n\tbool \"Load\"\n\tselect CORE\n"
+			     "config CPUS\n\tint \"CPUs\" if LOAD\n\trange 2 9\n\tdefault 4\n"
+			     "if MODULES\n"
+			     "config D\n\ttristate \"D\"\n\tdepends on m\n\tdefault y\n"
+			     "endif\n"
+			     "choice\n\tprompt \"Which\"\n"
+			     "config C1\n\tbool \"C1\"\n"
+			     "endchoice\n");
 
 	(void)state;
 	assert_why(tree, "CONFIG_DUMP=y\n", "DUMP",
@@ -308,7 +284,7 @@ static void test_a_chain_without_end_is_refused(void **state)
 	(void)state;
 	for (int i = 0; i < 20000; i++)
 		us_text_add(&text, "config S%d\n\tbool \"S\"\n\tdepends on S%d\n", i, i + 1);
-	tree = tree_of(MODERN, text.s);
+	tree = us_test_tree(US_TEST_MODERN, text.s);
 	_us_err_free_ struct us_err *err =
 		us_ktree_evaluate(tree, US_KSTART_DEFAULTS, NULL, &values);
 

@@ -3,63 +3,12 @@
  * Tests of trees that are made to exhaust the program: long chains of symbols, selects and choices,
  * files that read each other, files that are none. Each ends soon, with an answer or an error.
  */
-#include "base/cleanup.h"
-#include "base/file.h"
+#include "kconfig/test-trees.h"
+
 #include "base/text.h"
-#include "kconfig/parse-int.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <cmocka.h>
-
-#define MAKEFILE "VERSION = 6\nPATCHLEVEL = 12\n"
 
 /* More than a 16-bit counter counts. */
 enum { LONG = 66000 };
-
-static struct us_err *read_files(struct us_kfile_text *files, size_t n, struct us_ktree **ret)
-{
-	const struct us_ktree_options options = { .arch = "x86" };
-	_us_ksource_free_ struct us_ksource *source = NULL;
-
-	files[0] = (struct us_kfile_text){ "Makefile", us_bytes_of(MAKEFILE, strlen(MAKEFILE)) };
-	files[1] = (struct us_kfile_text){ "arch/x86/Kconfig", us_bytes_of("", 0) };
-	assert_null(us_ksource_of(files, n, &source));
-	return us_ktree_read(source, &options, ret);
-}
-
-static struct us_err *read_text(const struct us_text *text, struct us_ktree **ret)
-{
-	struct us_kfile_text files[] = { { 0 },
-					 { 0 },
-					 { "Kconfig", us_bytes_of(text->s, text->n) } };
-
-	assert_false(text->failed);
-	return read_files(files, us_array_size(files), ret);
-}
-
-static struct us_ktree *tree_of(const struct us_text *text)
-{
-	struct us_ktree *tree = NULL;
-	_us_err_free_ struct us_err *err = read_text(text, &tree);
-
-	if (err)
-		fail_msg("%s", err->text);
-	return tree;
-}
-
-static struct us_kanswer *ask(struct us_ktree *tree, const struct us_kask *ask)
-{
-	struct us_kanswer *answer = NULL;
-	_us_err_free_ struct us_err *err = us_ktree_ask(tree, ask, &answer);
-
-	if (err)
-		fail_msg("%s: %s", ask->want, err->text);
-	return answer;
-}
 
 /* S0, and each other one depends on the one before. */
 static struct us_ktree *chain_of(int n)
@@ -69,7 +18,7 @@ static struct us_ktree *chain_of(int n)
 	us_text_add(&text, "config S0\n\tbool \"s\"\n");
 	for (int i = 1; i < n; i++)
 		us_text_add(&text, "config S%d\n\tbool \"s\"\n\tdepends on S%d\n", i, i - 1);
-	return tree_of(&text);
+	return us_test_tree(US_TEST_MODERN, text.s);
 }
 
 static size_t count(const char *const *list)
@@ -88,11 +37,11 @@ static void test_a_long_chain_is_answered(void **state)
 	_us_kanswer_free_ struct us_kanswer *answer = NULL, *no = NULL;
 
 	(void)state;
-	answer = ask(tree, &(struct us_kask){ .want = "S65999=y" });
+	answer = us_test_ask(tree, &(struct us_kask){ .want = "S65999=y" });
 	assert_true(answer->reachable && answer->rough);
 	assert_int_equal(answer->cone, LONG);
 	assert_int_equal(count(answer->fragment), LONG);
-	no = ask(tree, &(struct us_kask){ .want = "S65999=y S0=n" });
+	no = us_test_ask(tree, &(struct us_kask){ .want = "S65999=y S0=n" });
 	assert_false(no->reachable);
 	assert_int_equal(no->n_cores, 0);
 }
@@ -103,10 +52,10 @@ static void test_a_short_chain_has_the_fewest_lines(void **state)
 	_us_kanswer_free_ struct us_kanswer *answer = NULL, *no = NULL;
 
 	(void)state;
-	answer = ask(tree, &(struct us_kask){ .want = "S250=y" });
+	answer = us_test_ask(tree, &(struct us_kask){ .want = "S250=y" });
 	assert_true(answer->reachable && !answer->rough);
 	assert_int_equal(count(answer->fragment), 251);
-	no = ask(tree, &(struct us_kask){ .want = "S250=y S0=n" });
+	no = us_test_ask(tree, &(struct us_kask){ .want = "S250=y S0=n" });
 	assert_false(no->reachable);
 	assert_int_equal(no->cores[0].n, 252);
 	assert_string_equal(no->cores[0].reasons[2].text, "depends on S249");
@@ -126,12 +75,12 @@ static void test_a_long_chain_of_selects_over_a_base(void **state)
 	for (int i = 0; i < LONG; i++)
 		us_text_add(&text, "config S%d\n\tbool \"s\"\n\tselect S%d\n", i, i + 1);
 	us_text_add(&text, "config S%d\n\tbool \"s\"\n", LONG);
-	tree = tree_of(&text);
+	tree = us_test_tree(US_TEST_MODERN, text.s);
 	assert_null(us_kconfig_parse(us_bytes_of(base_text, strlen(base_text)), &base));
-	answer = ask(tree, &(struct us_kask){ .want = "S66000=y", .base = base });
+	answer = us_test_ask(tree, &(struct us_kask){ .want = "S66000=y", .base = base });
 	assert_true(answer->reachable);
 	us_kanswer_free(us_steal(&answer));
-	answer = ask(tree, &(struct us_kask){ .want = "S0=y S66000=n", .base = base });
+	answer = us_test_ask(tree, &(struct us_kask){ .want = "S0=y S66000=n", .base = base });
 	assert_false(answer->reachable);
 }
 
@@ -156,13 +105,13 @@ static void test_choices_have_a_bound(void **state)
 
 	(void)state;
 	add_choices(&too_many, 2001);
-	err = read_text(&too_many, &none);
+	err = us_test_read(US_TEST_MODERN, too_many.s, NULL, NULL, &none);
 	assert_null(none);
 	assert_non_null(err);
 	assert_non_null(strstr(err->text, ": more than 2000 choices"));
 	add_choices(&many, 900);
-	tree = tree_of(&many);
-	answer = ask(tree, &(struct us_kask){ .want = "C0=y" });
+	tree = us_test_tree(US_TEST_MODERN, many.s);
+	answer = us_test_ask(tree, &(struct us_kask){ .want = "C0=y" });
 	assert_true(answer->reachable);
 }
 
@@ -171,6 +120,8 @@ static void test_files_that_read_each_other_have_a_bound(void **state)
 {
 	enum { DEEP = 40, BYTES = 65536 };
 	_us_pool_deinit_ struct us_pool pool = { 0 };
+	const struct us_ktree_options options = { .arch = "x86" };
+	_us_ksource_free_ struct us_ksource *source = NULL;
 	struct us_kfile_text files[2 + DEEP];
 	struct us_ktree *tree = NULL;
 	_us_err_free_ struct us_err *err = NULL;
@@ -184,7 +135,11 @@ static void test_files_that_read_each_other_have_a_bound(void **state)
 		files[2 + i].name = i ? us_pool_format(&pool, "f%d", i) : "Kconfig";
 		files[2 + i].text = us_bytes_of(text, i + 1 < DEEP ? BYTES : 0);
 	}
-	err = read_files(files, us_array_size(files), &tree);
+	files[0] = (struct us_kfile_text){ "Makefile",
+					   us_bytes_of(US_TEST_MODERN, strlen(US_TEST_MODERN)) };
+	files[1] = (struct us_kfile_text){ "arch/x86/Kconfig", us_bytes_of("", 0) };
+	assert_null(us_ksource_of(files, us_array_size(files), &source));
+	err = us_ktree_read(source, &options, &tree);
 	assert_null(tree);
 	assert_non_null(err);
 	assert_int_equal(err->code, US_ERR_BAD_DATA);
@@ -196,34 +151,18 @@ static void test_a_pipe_is_no_file(void **state)
 {
 	char folder[] = "/tmp/us-test-hostile-XXXXXX", path[64];
 	const struct us_ktree_options options = { .arch = "x86" };
-	static const char *const folders[] = { "arch", "arch/x86" };
-	static const struct {
-		const char *name, *text;
-	} files[] = { { "Makefile", MAKEFILE },
-		      { "arch/x86/Kconfig", "" },
-		      { "Kconfig", "source \"pipe\"\n" } };
 	struct us_ktree *tree = NULL;
 	_us_err_free_ struct us_err *err = NULL;
 
 	(void)state;
-	assert_non_null(mkdtemp(folder));
-	for (size_t i = 0; i < us_array_size(folders); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, folders[i]);
-		assert_int_equal(mkdir(path, 0700), 0);
-	}
-	for (size_t i = 0; i < us_array_size(files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, files[i].name);
-		assert_null(
-			us_file_replace(path, us_bytes_of(files[i].text, strlen(files[i].text))));
-	}
+	us_test_folder(folder, "source \"pipe\"\n", NULL);
 	snprintf(path, sizeof(path), "%s/pipe", folder);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	err = us_ktree_open(folder, &options, NULL, &tree);
+	us_test_folder_remove(folder);
 	assert_null(tree);
 	assert_non_null(err);
 	assert_string_equal(err->text, "Kconfig:1: pipe: not a regular file");
-	snprintf(path, sizeof(path), "rm -r %s", folder);
-	assert_int_equal(system(path), 0);
 }
 
 int main(void)

@@ -3,46 +3,9 @@
  * Tests of the tree's parser: the language piece by piece on trees of a few lines, what is refused
  * with its file and line, and the miniature tree of tests/fixtures/kconfig as directory and archive.
  */
-#include "base/cleanup.h"
-#include "base/file.h"
-#include "kconfig/parse-int.h"
+#include "kconfig/test-trees.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <cmocka.h>
-
-#define MODERN "VERSION = 6\nPATCHLEVEL = 12\n"
-#define OLD    "VERSION = 5\nPATCHLEVEL = 4\n"
-
-/* A tree of up to three files: the Makefile, Kconfig, and "more". */
-static struct us_err *read_tree(const char *makefile, const char *kconfig, const char *more,
-				const struct us_ktree_options *options, struct us_ktree **ret)
-{
-	const struct us_kfile_text files[] = {
-		{ "Makefile", us_bytes_of(makefile, strlen(makefile)) },
-		{ "arch/x86/Kconfig", us_bytes_of("", 0) },
-		{ "Kconfig", us_bytes_of(kconfig, strlen(kconfig)) },
-		{ "more", us_bytes_of(more ? more : "", more ? strlen(more) : 0) },
-	};
-	const struct us_ktree_options plain = { .arch = "x86" };
-	_us_ksource_free_ struct us_ksource *source = NULL;
-
-	assert_null(us_ksource_of(files, us_array_size(files), &source));
-	return us_ktree_read(source, options ? options : &plain, ret);
-}
-
-static struct us_ktree *tree_of(const char *makefile, const char *kconfig)
-{
-	struct us_ktree *tree = NULL;
-	_us_err_free_ struct us_err *err = read_tree(makefile, kconfig, NULL, NULL, &tree);
-
-	if (err)
-		fail_msg("%s", err->text);
-	return tree;
-}
+#define OLD "VERSION = 5\nPATCHLEVEL = 4\n"
 
 static const struct us_kdef *def_of(const struct us_ktree *tree, const char *name)
 {
@@ -63,7 +26,7 @@ static void assert_refused(const char *kconfig, const char *text)
 {
 	struct us_ktree *tree = NULL;
 	_us_err_free_ struct us_err *err =
-		read_tree(MODERN, kconfig, "source \"Kconfig\"\n", NULL, &tree);
+		us_test_read(US_TEST_MODERN, kconfig, "source \"Kconfig\"\n", NULL, &tree);
 
 	assert_null(tree);
 	assert_non_null(err);
@@ -73,16 +36,17 @@ static void assert_refused(const char *kconfig, const char *text)
 
 static void test_an_entry_keeps_each_line_apart(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(MODERN, "config CAR\n"
-								"\ttristate \"Car\" if ROAD\n"
-								"\tdepends on WHEELS \\\n"
-								"\t\t&& ENGINE\n"
-								"\n"
-								"\tdepends on !(SNOW || ICE=y)\n"
-								"\tdefault m if A < 3\n"
-								"\tdefault y\n"
-								"\tselect FUEL if ENGINE != n\n"
-								"\timply RADIO\n");
+	_us_ktree_free_ struct us_ktree *tree =
+		us_test_tree(US_TEST_MODERN, "config CAR\n"
+					     "\ttristate \"Car\" if ROAD\n"
+					     "\tdepends on WHEELS \\\n"
+					     "\t\t&& ENGINE\n"
+					     "\n"
+					     "\tdepends on !(SNOW || ICE=y)\n"
+					     "\tdefault m if A < 3\n"
+					     "\tdefault y\n"
+					     "\tselect FUEL if ENGINE != n\n"
+					     "\timply RADIO\n");
 	const struct us_kdef *car = def_of(tree, "CAR");
 
 	(void)state;
@@ -108,8 +72,8 @@ static void test_an_entry_keeps_each_line_apart(void **state)
 
 static void test_operators_bind_as_in_conf(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(
-		MODERN,
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree(
+		US_TEST_MODERN,
 		"config X\n\tbool\n\tdepends on A || B && !C = y || (D || E) && F >= 0x10\n");
 	const struct us_kx *x = def_of(tree, "X")->depends[0].x;
 
@@ -124,11 +88,11 @@ static void test_operators_bind_as_in_conf(void **state)
 
 static void test_m_needs_modules_in_conditions_only(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree =
-		tree_of(MODERN, "config X\n\ttristate\n\tdepends on m\n\tdefault m if m\n"
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree(
+		US_TEST_MODERN, "config X\n\ttristate\n\tdepends on m\n\tdefault m if m\n"
 				"config MODULES\n\tbool\n\tmodules\n");
 	_us_ktree_free_ struct us_ktree *none =
-		tree_of(MODERN, "config X\n\tbool\n\tdepends on m\n");
+		us_test_tree(US_TEST_MODERN, "config X\n\tbool\n\tdepends on m\n");
 	const struct us_kdef *x = def_of(tree, "X");
 
 	(void)state;
@@ -146,8 +110,8 @@ static void test_m_needs_modules_in_conditions_only(void **state)
 static void test_a_dependency_may_have_a_condition(void **state)
 {
 	_us_ktree_free_ struct us_ktree *tree =
-		tree_of("VERSION = 7\nPATCHLEVEL = 1\n",
-			"config X\n\tbool\n\tdepends on A if B || !C && D=\"x\"\n");
+		us_test_tree("VERSION = 7\nPATCHLEVEL = 1\n",
+			     "config X\n\tbool\n\tdepends on A if B || !C && D=\"x\"\n");
 
 	(void)state;
 	assert_expr(tree, def_of(tree, "X")->depends[0].x, "A || B = n && (C != n || !(D = \"x\"))");
@@ -155,19 +119,19 @@ static void test_a_dependency_may_have_a_condition(void **state)
 
 static void test_blocks_hand_their_terms_down(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(MODERN, "menu \"Cars\"\n"
-								"\tdepends on ROAD\n"
-								"\tvisible if !SNOW\n"
-								"if FAST\n"
-								"config X\n"
-								"\tbool \"X\"\n"
-								"\tdepends on OWN\n"
-								"endif\n"
-								"comment \"the end\"\n"
-								"\tdepends on LATE\n"
-								"endmenu\n"
-								"config Y\n"
-								"\tbool\n");
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree(US_TEST_MODERN, "menu \"Cars\"\n"
+									     "\tdepends on ROAD\n"
+									     "\tvisible if !SNOW\n"
+									     "if FAST\n"
+									     "config X\n"
+									     "\tbool \"X\"\n"
+									     "\tdepends on OWN\n"
+									     "endif\n"
+									     "comment \"the end\"\n"
+									     "\tdepends on LATE\n"
+									     "endmenu\n"
+									     "config Y\n"
+									     "\tbool\n");
 	const struct us_kdef *x = def_of(tree, "X");
 
 	(void)state;
@@ -208,7 +172,7 @@ static const char choice_text[] = "choice\n"
 
 static void test_a_choice_and_its_members(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(MODERN, choice_text);
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree(US_TEST_MODERN, choice_text);
 	const struct us_kchoice *choice = tree->choices[0];
 	const struct us_kdef *blue = def_of(tree, "BLUE");
 
@@ -229,13 +193,13 @@ static void test_a_choice_and_its_members(void **state)
 
 static void test_until_6_8_a_submenu_holds_no_members(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(OLD, choice_text);
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree(OLD, choice_text);
 	_us_ktree_free_ struct us_ktree *factors =
-		tree_of(OLD, "choice\n\tprompt \"P\"\n\toptional\n"
-			     "config A\n\ttristate \"A\"\n\tdepends on Q\n"
-			     "config B\n\ttristate \"B\"\n\tdepends on Q && (A || R)\n"
-			     "config C\n\ttristate \"C\"\n\tdepends on A || R\n"
-			     "endchoice\n");
+		us_test_tree(OLD, "choice\n\tprompt \"P\"\n\toptional\n"
+				  "config A\n\ttristate \"A\"\n\tdepends on Q\n"
+				  "config B\n\ttristate \"B\"\n\tdepends on Q && (A || R)\n"
+				  "config C\n\ttristate \"C\"\n\tdepends on A || R\n"
+				  "endchoice\n");
 	const struct us_kchoice *choice = factors->choices[0];
 
 	(void)state;
@@ -250,8 +214,8 @@ static void test_until_6_8_a_submenu_holds_no_members(void **state)
 
 static void test_a_macro_gives_one_word(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree =
-		tree_of(MODERN, "comma := ,\n"
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree(
+		US_TEST_MODERN, "comma := ,\n"
 				"later = $(now)\n"
 				"now := 7\n"
 				"now += 8\n"
@@ -269,15 +233,16 @@ static void test_a_macro_gives_one_word(void **state)
 
 static void test_commands_are_free_probes(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(
-		MODERN, "can = $(shell,{ $(1); } && echo y || echo n)\n"
-			"cc-option = $(can,$(CC) $(1))\n"
-			"version := $(shell,cc-version $(CC))\n"
-			"$(error-if,$(can,false),cannot be known)\n"
-			"config A\n\tdef_bool $(cc-option,-ma)\n"
-			"config B\n\tdef_bool !$(cc-option,-mb)\n\tdepends on $(cc-option,-ma)\n"
-			"config C\n\tint\n\tdefault $(version)\n"
-			"config D\n\tstring\n\tdefault \"cc $(version)\"\n");
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree(
+		US_TEST_MODERN,
+		"can = $(shell,{ $(1); } && echo y || echo n)\n"
+		"cc-option = $(can,$(CC) $(1))\n"
+		"version := $(shell,cc-version $(CC))\n"
+		"$(error-if,$(can,false),cannot be known)\n"
+		"config A\n\tdef_bool $(cc-option,-ma)\n"
+		"config B\n\tdef_bool !$(cc-option,-mb)\n\tdepends on $(cc-option,-ma)\n"
+		"config C\n\tint\n\tdefault $(version)\n"
+		"config D\n\tstring\n\tdefault \"cc $(version)\"\n");
 	const struct us_kx *a = def_of(tree, "A")->defaults[0].value;
 	const struct us_kx *b = def_of(tree, "B")->defaults[0].value;
 
@@ -293,19 +258,20 @@ static void test_commands_are_free_probes(void **state)
 
 static void test_help_is_passed_over(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(MODERN, "config A\n"
-								"\tbool\n"
-								"\thelp\n"
-								"\n"
-								"\t  config IN_HELP\n"
-								"\n"
-								"\t    endmenu $( \"\n"
-								"      \tselect NOT_HELP\n"
-								"\tselect B\n"
-								"config C\n"
-								"\thelp\n"
-								"config SWALLOWED\n"
-								"\tbool\n");
+	_us_ktree_free_ struct us_ktree *tree =
+		us_test_tree(US_TEST_MODERN, "config A\n"
+					     "\tbool\n"
+					     "\thelp\n"
+					     "\n"
+					     "\t  config IN_HELP\n"
+					     "\n"
+					     "\t    endmenu $( \"\n"
+					     "      \tselect NOT_HELP\n"
+					     "\tselect B\n"
+					     "config C\n"
+					     "\thelp\n"
+					     "config SWALLOWED\n"
+					     "\tbool\n");
 
 	(void)state;
 	assert_null(us_ktree_symbol(tree, "IN_HELP"));
@@ -315,7 +281,7 @@ static void test_help_is_passed_over(void **state)
 
 static void test_words_of_old_trees(void **state)
 {
-	_us_ktree_free_ struct us_ktree *tree = tree_of(
+	_us_ktree_free_ struct us_ktree *tree = us_test_tree(
 		"VERSION = 4\nPATCHLEVEL = 18\n", "source arch/x86/Kconfig\n"
 						  "config M\n\tbool\n\toption modules\n"
 						  "config L\n\tstring\n\toption defconfig_list\n"
@@ -369,14 +335,14 @@ static void test_macros_that_explode_end(void **state)
 	_us_err_free_ struct us_err *deep = NULL, *wide = NULL;
 
 	(void)state;
-	deep = read_tree(MODERN, "f = $(f,$(1)x)\nconfig $(f,a)\n", NULL, NULL, &tree);
+	deep = us_test_read(US_TEST_MODERN, "f = $(f,$(1)x)\nconfig $(f,a)\n", NULL, NULL, &tree);
 	assert_non_null(deep);
 	assert_string_equal(deep->text, "Kconfig:2: macros call each other more than 64 deep");
-	wide = read_tree(MODERN,
-			 "a = $(1)$(1)$(1)$(1)$(1)$(1)$(1)$(1)\n"
-			 "b = $(a,$(a,$(a,$(a,$(1)))))\n"
-			 "config $(b,$(b,$(b,$(b,x))))\n",
-			 NULL, NULL, &tree);
+	wide = us_test_read(US_TEST_MODERN,
+			    "a = $(1)$(1)$(1)$(1)$(1)$(1)$(1)$(1)\n"
+			    "b = $(a,$(a,$(a,$(a,$(1)))))\n"
+			    "config $(b,$(b,$(b,$(b,x))))\n",
+			    NULL, NULL, &tree);
 	assert_non_null(wide);
 	assert_string_equal(wide->text, "Kconfig:3: the macros grow beyond 16 MiB");
 	assert_null(tree);
@@ -395,7 +361,7 @@ static void test_a_long_line_and_a_deep_expression(void **state)
 		us_text_put(&text, "0123456789abcdef", 16);
 	us_text_add(&text, "\"\n\tbool\n");
 	assert_false(text.failed);
-	tree = tree_of(MODERN, text.s);
+	tree = us_test_tree(US_TEST_MODERN, text.s);
 	assert_int_equal(strlen(def_of(tree, "A")->defaults[0].value->x->name), 10u << 20);
 	us_text_deinit(&text);
 	text = (struct us_text){ 0 };
@@ -403,7 +369,7 @@ static void test_a_long_line_and_a_deep_expression(void **state)
 	for (size_t i = 0; i < 100000; i++)
 		us_text_put(&text, "!(", 2);
 	us_text_add(&text, "B\n");
-	err = read_tree(MODERN, text.s, NULL, NULL, &none);
+	err = us_test_read(US_TEST_MODERN, text.s, NULL, NULL, &none);
 	assert_non_null(err);
 	assert_string_equal(err->text, "Kconfig:2: an expression of more than 1000 operators");
 }
@@ -426,16 +392,16 @@ static void test_dropped_lines(void **state)
 	_us_err_free_ struct us_err *err = NULL, *usage = NULL;
 
 	(void)state;
-	assert_null(read_tree(MODERN, text, NULL, &four, &tree));
+	assert_null(us_test_read(US_TEST_MODERN, text, NULL, &four, &tree));
 	assert_int_equal(def_of(tree, "A")->n_selects, 0);
 	assert_int_equal(def_of(tree, "A")->n_depends, 1);
 	assert_int_equal(def_of(tree, "E")->n_depends, 0);
 	assert_null(us_ktree_symbol(tree, "F"));
-	usage = read_tree(MODERN, text, NULL, &none, &no);
+	usage = us_test_read(US_TEST_MODERN, text, NULL, &none, &no);
 	assert_non_null(usage);
 	assert_int_equal(usage->code, US_ERR_USAGE);
 	assert_string_equal(usage->text, "Kconfig:99: no statement begins on that line");
-	err = read_tree(MODERN, text, NULL, &bad, &no);
+	err = us_test_read(US_TEST_MODERN, text, NULL, &bad, &no);
 	assert_non_null(err);
 	assert_null(no);
 }
@@ -569,36 +535,19 @@ static void test_an_archive(void **state)
 /* With a toolchain the commands run, in a folder of their own. */
 static void test_a_toolchain_answers(void **state)
 {
-	char folder[] = "/tmp/us-test-tree-XXXXXX", path[64];
+	char folder[] = "/tmp/us-test-tree-XXXXXX";
 	static const char kconfig[] =
 		"config PLACE\n\tstring\n\tdefault \"$(shell,cat $(srctree)/note)\"\n"
 		"config CC\n\tstring\n\tdefault \"$(shell,echo a; echo $(CC) $ARCH)\"\n";
-	static const struct {
-		const char *name, *text;
-	} files[] = { { "Makefile", MODERN },
-		      { "Kconfig", kconfig },
-		      { "note", "from the tree\n\n" } };
 	const struct us_ktree_options options = { .arch = "x86", .toolchain = "none-" };
 	_us_ktree_free_ struct us_ktree *tree = NULL;
 
 	(void)state;
-	assert_non_null(mkdtemp(folder));
-	for (size_t i = 0; i < us_array_size(files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, files[i].name);
-		assert_null(
-			us_file_replace(path, us_bytes_of(files[i].text, strlen(files[i].text))));
-	}
-	snprintf(path, sizeof(path), "%s/arch", folder);
-	assert_int_equal(mkdir(path, 0700), 0);
-	snprintf(path, sizeof(path), "%s/arch/x86", folder);
-	assert_int_equal(mkdir(path, 0700), 0);
-	snprintf(path, sizeof(path), "%s/arch/x86/Kconfig", folder);
-	assert_null(us_file_replace(path, us_bytes_of("", 0)));
+	us_test_folder(folder, kconfig, "from the tree\n\n");
 	assert_null(us_ktree_open(folder, &options, NULL, &tree));
 	assert_expr(tree, def_of(tree, "PLACE")->defaults[0].value, "\"from the tree\"");
 	assert_expr(tree, def_of(tree, "CC")->defaults[0].value, "\"a none-gcc x86\"");
-	snprintf(path, sizeof(path), "rm -r %s", folder);
-	assert_int_equal(system(path), 0);
+	us_test_folder_remove(folder);
 }
 
 int main(void)
