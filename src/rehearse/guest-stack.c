@@ -88,7 +88,7 @@ static struct us_err *make_thin(const struct us_recipe_device *pool, unsigned in
 {
 	struct {
 		struct dm_ioctl head;
-		struct dm_target_msg message;
+		uint64_t sector; /* struct dm_target_msg, which ends in its text */
 		char text[32];
 	} io = {
 		.head = { .version = { 4 }, .data_size = sizeof(io), .data_start = sizeof(io.head) }
