@@ -36,6 +36,7 @@ static const struct {
 	uint64_t bytes;
 } in_use[] = {
 	{ { 7, 0 }, 22 * MIB }, /* it asks for large pieces, which must lie in one */
+	{ { 6, 2 }, 12 * MIB },
 	{ { 0 }, 11 * MIB },
 };
 
