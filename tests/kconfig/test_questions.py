@@ -19,7 +19,7 @@ import pytest
 
 QUESTIONS = 200  # of each tree and architecture in the matrix
 DRAWN = 200      # random configurations that are looked through
-EDITS = 8        # lines edited at most, until a combination can be
+EDITS = 64       # lines edited at most, until a combination can be: many drivers may select one symbol
 KEXEC = ["KEXEC", "KEXEC_FILE", "KEXEC_CORE", "CRASH_DUMP", "PROC_VMCORE", "CRASH_HOTPLUG", "KEXEC_SIG", "RELOCATABLE", "SMP"]
 
 
