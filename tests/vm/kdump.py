@@ -296,9 +296,9 @@ def check_dump(understudy, core, kernel, panic="^sysrq triggered crash$", top=r"
 @functools.lru_cache(maxsize=None)
 def trouble(kernel):
     """guest/trouble/trouble.c as a module of that kernel, and the indexes that name it: {guest path: host path}."""
-    headers = pathlib.Path("/usr/src", f"linux-headers-{kernel.release}")
-    if not headers.is_dir():
-        raise lab.LabError(f"{headers} is not there (package linux-headers-{kernel.release})")
+    headers = next(lab.HEADERS.glob(f"*/usr/src/linux-headers-{kernel.release}"), None)
+    if not headers:
+        raise lab.LabError(f"linux-headers-{kernel.release} was not fetched (tools/fetch-kernels)")
     source = lab.HERE / "guest/trouble/trouble.c"
     key = hashlib.sha256(source.read_bytes() + kernel.release.encode()).hexdigest()[:16]
     place, base = lab.CACHE / f"trouble-{key}", f"lib/modules/{kernel.release}"

@@ -40,6 +40,7 @@ from probe import Report, parse_report  # noqa: E402
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "understudy"
 LOGS = TOP / "build/vm-logs"
 KERNELS = TOP / "build/kernels"
+HEADERS = TOP / "build/headers"  # what modules of theirs are built with
 PEERS = TOP / "build/peers"  # unpacked packages: what the project is compared with
 GUEST_LIBS = "/lib/x86_64-linux-gnu"
 OVMF = pathlib.Path("/usr/share/OVMF")
