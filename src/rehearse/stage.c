@@ -169,11 +169,12 @@ static const char *not_built(const struct making *m)
 	return NULL;
 }
 
-/* The controller that the modules of the image speak to. */
-static const char *controller_of(const struct us_walk_result *walk)
+/* The first device of QEMU's that a module of the image speaks to. */
+static const char *device_for(const struct us_walk_result *walk,
+			      const char *(*of)(const char *module))
 {
 	for (size_t i = 0; i < walk->n_modules; i++) {
-		const char *found = us_vm_controller(walk->modules[i].name);
+		const char *found = of(walk->modules[i].name);
 
 		if (found)
 			return found;
@@ -209,17 +210,6 @@ static bool one_controller(const struct making *m)
 	return true;
 }
 
-static const char *card_of(const struct us_walk_result *walk)
-{
-	for (size_t i = 0; i < walk->n_modules; i++) {
-		const char *found = us_vm_card(walk->modules[i].name);
-
-		if (found)
-			return found;
-	}
-	return NULL;
-}
-
 static const char *text_of(const struct us_recipe_target *target)
 {
 	return target->spec.text ? target->spec.text : us_target_kind_name(target->spec.kind);
@@ -246,7 +236,7 @@ static struct us_err *judge_far(struct making *m, const struct us_recipe_target 
 				 text_of(target),
 				 m->not_built ? "; no server can be had here: " : "",
 				 m->not_built ? m->not_built : "");
-	m->s->card = card_of(m->arming->walk);
+	m->s->card = device_for(m->arming->walk, us_vm_card);
 	if (!m->s->card)
 		US_TRY(leave_out(m, "the driver of this machine's network card: QEMU does not have "
 				    "that card, virtio-net stands for it"));
@@ -268,7 +258,7 @@ static struct us_err *judge(struct making *m, const struct us_recipe *recipe, bo
 		return us_err_new(US_ERR_NOT_FOUND,
 				  "no target can be used, so there is nothing to rehearse "
 				  "(understudy arm --dry-run says why)");
-	m->s->controller = controller_of(m->arming->walk);
+	m->s->controller = device_for(m->arming->walk, us_vm_controller);
 	US_TRY(take_devices(m, recipe, target->device));
 	US_TRY(name_below(m));
 	for (size_t i = 1; i < recipe->n_targets; i++)

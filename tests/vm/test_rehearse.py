@@ -28,19 +28,10 @@ SECONDS = 900
 
 def nvme_xfs(root):
     """In place of the virtio disk with ext4: an NVMe disk with xfs."""
-    pci = "sys/devices/pci0000:00/0000:00:04.0"
-    block = f"{pci}/nvme/nvme0/nvme0n1"
-    shutil.rmtree(root / pci)
+    shutil.rmtree(root / "sys/devices/pci0000:00/0000:00:04.0")
     for path in ("sys/dev/block/254:1", "sys/class/block/vda1"):
         (root / path).unlink()
-    machines.text(root, f"{block}/dev", "259:0\n")
-    machines.text(root, f"{block}/size", "8388608\n")
-    machines.link(root, "sys/dev/block/259:0", block)
-    machines.link(root, "sys/class/block/nvme0n1", block)
-    machines.text(root, f"{pci}/modalias", "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02\n")
-    (root / "sys/bus/pci/drivers/nvme").mkdir(parents=True)
-    machines.link(root, f"{pci}/driver", "sys/bus/pci/drivers/nvme")
-    machines.link(root, f"{pci}/subsystem", "sys/bus/pci")
+    stacked.nvme_disk(root)
     data = bytearray(64 * 1024)
     data[:4] = b"XFSB"
     data[32:48] = bytes(range(16, 32))
