@@ -33,6 +33,14 @@ enum us_http_frame {
 	US_HTTP_FAIL = 'E', /* decimal enum us_err_code, blank, decimal errno, blank, text */
 };
 
+/* ---- credentials.c ---- */
+struct us_credentials { /* texts belong to the pool */
+	const char *access, *secret, *token; /* S3; token NULL if there is none */
+	const char *authorization;           /* HTTP: the header's value */
+};
+struct us_err *us_credentials_read(const char *path, enum us_target_kind kind, struct us_pool *pool,
+				   struct us_credentials *ret) us_must_check;
+
 /* ---- sigv4.c: AWS Signature Version 4 ---- */
 struct us_sigv4_key {
 	const char *access, *secret, *region, *service;

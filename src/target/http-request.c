@@ -5,7 +5,6 @@
  * with growing pauses while there is time; a body that cannot be sent twice is not.
  */
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "target/web-int.h"
 
 #include <errno.h>
@@ -14,52 +13,22 @@
 #include <strings.h>
 #include <time.h>
 
-#define TRIES           5
-#define PAUSE_MS        300
-#define CONNECT_S       20L
-#define STALLED_S       60L
-#define ANSWER_MOST     (64u << 20)
-#define CREDENTIALS_MAX 4096
+#define TRIES       5
+#define PAUSE_MS    300
+#define CONNECT_S   20L
+#define STALLED_S   60L
+#define ANSWER_MOST (64u << 20)
 
 /* ---- the target ---- */
-
-static struct us_err *read_credentials(struct us_web *web)
-{
-	_us_blob_deinit_ struct us_blob blob = { 0 };
-	char *text, *rest;
-
-	if (!web->spec.credentials)
-		return NULL;
-	US_TRY(us_file_map(web->spec.credentials, &blob));
-	if (blob.n > CREDENTIALS_MAX)
-		return us_err_new(US_ERR_BAD_DATA, "%s: too long for credentials",
-				  web->spec.credentials);
-	text = us_pool_strndup(&web->pool, (const char *)blob.p, blob.n);
-	if (!text)
-		return us_err_nomem();
-	text[strcspn(text, "\r\n")] = 0;
-	text = us_text_strip(text);
-	if (web->spec.kind == US_TARGET_HTTP) {
-		web->authorization = text;
-		return *text ? NULL
-			     : us_err_new(US_ERR_BAD_DATA, "%s: its first line is empty",
-					  web->spec.credentials);
-	}
-	web->access = strtok_r(text, " \t:", &rest);
-	web->secret = strtok_r(NULL, " \t", &rest);
-	web->token = strtok_r(NULL, " \t", &rest);
-	if (!web->access || !web->secret)
-		return us_err_new(US_ERR_BAD_DATA, "%s: no line \"ACCESS_KEY SECRET\"",
-				  web->spec.credentials);
-	return NULL;
-}
 
 struct us_err *us_web_open(struct us_web *web, const char *words, uint64_t deadline_ns)
 {
 	us_web_deinit(web);
 	web->deadline_ns = deadline_ns;
 	US_TRY(us_target_parse(words, &web->pool, &web->spec));
-	US_TRY(read_credentials(web));
+	if (web->spec.credentials)
+		US_TRY(us_credentials_read(web->spec.credentials, web->spec.kind, &web->pool,
+					   &web->credentials));
 	web->curl = curl_easy_init();
 	return web->curl ? NULL : us_err_nomem();
 }
@@ -147,18 +116,19 @@ static void add_header(struct call *c, const char *name, const char *value)
 static struct us_err *sign(struct call *c, const char *host, const char *path)
 {
 	const struct us_web *web = c->web;
-	const struct us_sigv4_key key = { web->access, web->secret, web->spec.region, "s3" };
+	const struct us_credentials *mine = &web->credentials;
+	const struct us_sigv4_key key = { mine->access, mine->secret, web->spec.region, "s3" };
 	char hash[US_SHA256_HEX] = "UNSIGNED-PAYLOAD", date[32];
 	time_t now = time(NULL) + (time_t)web->skew_s;
 	struct us_sigv4_header headers[] = { { "host", host },
 					     { "x-amz-content-sha256", hash },
 					     { "x-amz-date", date },
-					     { "x-amz-security-token", web->token } };
+					     { "x-amz-security-token", mine->token } };
 	struct us_sigv4_request r = { .method = c->request->method,
 				      .path = path,
 				      .query = c->request->query,
 				      .headers = headers,
-				      .n_headers = web->token ? 4 : 3,
+				      .n_headers = mine->token ? 4 : 3,
 				      .payload = hash,
 				      .amz_date = date };
 	_us_free_ char *authorization = NULL;
@@ -325,8 +295,8 @@ static struct us_err *prepare(struct call *c, struct us_text *url, struct curl_s
 		add_header(c, "Host", host.s);
 		if (s->kind == US_TARGET_S3)
 			US_TRY(sign(c, host.s, path.s));
-		else if (c->web->authorization)
-			add_header(c, "Authorization", c->web->authorization);
+		else if (c->web->credentials.authorization)
+			add_header(c, "Authorization", c->web->credentials.authorization);
 	}
 	if (url->failed)
 		return us_err_nomem();

@@ -16,9 +16,8 @@ struct us_web {
 	struct us_target_spec spec;
 	uint64_t deadline_ns;
 	CURL *curl;
-	const char *access, *secret, *token; /* S3 */
-	const char *authorization;           /* HTTP: the header's value */
-	int64_t skew_s;                      /* what the server's clock is ahead of ours */
+	struct us_credentials credentials; /* nothing without credentials= */
+	int64_t skew_s;                    /* what the server's clock is ahead of ours */
 };
 
 struct us_web_request {

@@ -40,6 +40,7 @@ def one(tree, name):
 @pytest.mark.parametrize("name, mode", [
     ("bin/understudy", 0o755),
     ("libexec/understudy/understudy-capture", 0o755),
+    ("libexec/understudy/understudy-far", 0o755),
     ("libexec/understudy/understudy-http", 0o755),
     ("lib/systemd/system/understudy-arm.service", 0o644),
     ("lib/systemd/system/understudy-arm-network.service", 0o644),
