@@ -143,6 +143,7 @@ void us_need_json(json_object *obj, const char *key, const struct us_crash_need 
 	us_json_num(need, "modules", n->modules);
 	us_json_num(need, "dumping", n->dumping);
 	us_json_num(need, "network", n->network);
+	us_json_num(need, "border", n->border);
 	us_json_num(need, "margin", n->margin);
 	us_json_num(need, "recommended", n->recommended);
 	us_json_str(need, "parameter", n->parameter);

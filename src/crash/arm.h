@@ -48,6 +48,7 @@ struct us_err *us_crash_rehearsed_read(const struct us_host *host, struct us_poo
 struct us_crash_need { /* bytes; each with the fact it comes from */
 	uint64_t kernel, image_packed, image_unpacked, base, modules, dumping, network, margin,
 		total;
+	uint64_t border;        /* of total: the reservation crosses one of 128 MiB (x86_64) */
 	uint64_t reserved;      /* kexec_crash_size, all ranges */
 	uint64_t recommended;   /* rounded up to 8 MiB */
 	const char *parameter;  /* "crashkernel=96M" */

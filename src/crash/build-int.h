@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Private to the making of the capture image: kernel modules and their order (modules.c), what is
- * cut from them (strip.c), programs with their libraries (programs.c), the archive (archive.c),
- * and the manifest (manifest.c). image.c puts them together.
+ * cut from them (strip.c), how they are packed (module-file.c), programs with their libraries
+ * (programs.c), the archive (archive.c), and the manifest (manifest.c). image.c puts them together.
  */
 #ifndef US_CRASH_BUILD_INT_H
 #define US_CRASH_BUILD_INT_H
@@ -58,6 +58,10 @@ struct us_err *us_modules_dir(const struct us_host *host, const struct us_crash_
 /* A module without what the kernel does not need to run it (debugging, unwinding, names of local
  * symbols, the signature). What is no relocatable ELF file of 64 bits is copied as it is. */
 struct us_err *us_module_strip(struct us_bytes file, struct us_blob *ret) us_must_check;
+
+/* ---- module-file.c ---- */
+/* One lzo1x block, which us_module_insert (capture.h) unpacks. */
+struct us_err *us_module_pack(struct us_bytes module, struct us_blob *ret) us_must_check;
 
 /* ---- programs.c ---- */
 struct us_program_file {

@@ -17,7 +17,6 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 
 #define MODULE_SECONDS   20
@@ -104,15 +103,8 @@ void us_capture_watchdog_pet(struct us_capture *c)
 
 static struct us_err *load_module(struct us_capture *c, void *data)
 {
-	const struct us_recipe_module *m = data;
-	_us_close_ int fd = open(m->file, O_RDONLY | O_CLOEXEC);
-
 	(void)c;
-	if (fd < 0)
-		return us_err_os(errno, "%s", m->file);
-	if (syscall(SYS_finit_module, fd, m->params ? m->params : "", 0) && errno != EEXIST)
-		return us_err_os(errno, "%s", m->file);
-	return NULL;
+	return us_module_insert(data);
 }
 
 void us_capture_load_modules(struct us_capture *c, int target)

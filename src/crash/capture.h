@@ -19,6 +19,14 @@ struct us_capture_wish {
 /* US_ERR_NOT_FOUND: no target holds a dump. */
 struct us_err *us_capture_run(const struct us_capture_wish *wish) us_must_check;
 
+/* A module of the capture image as the kernel takes it; what was unpacked for it is gone with the
+ * descriptor. US_ERR_NOT_FOUND, US_ERR_OS, US_ERR_BAD_DATA if it does not unpack to what the recipe
+ * says. */
+struct us_err *us_module_open(const struct us_recipe_module *module, int *ret_fd) us_must_check;
+/* Loads a module of the capture image into the running kernel; one that is there already is no
+ * error. US_ERR_OS with the kernel's reason, and as above. */
+struct us_err *us_module_insert(const struct us_recipe_module *module) us_must_check;
+
 /*
  * For a rehearsal (capture-stack.c, no part of understudy-capture): the node of a device of the
  * recipe, found or assembled as the capture does it, with all that it lies on. Modules are loaded,

@@ -36,8 +36,8 @@ struct build {
 /* ---- packing ---- */
 static struct us_err *pack_zstd(struct us_bytes in, struct us_blob *ret)
 {
-	/* a small window: the kernel takes five times as much memory up to 128 KiB, when it has least
-	 * of it; level 19 takes ten times as long as 9 for a tenth of the bytes */
+	/* a small window: the kernel takes five times as much memory up to 128 KiB, when it has
+	 * least of it; level 19 takes ten times as long as 9 for a tenth of the bytes */
 	size_t room = ZSTD_compressBound(in.n);
 	ZSTD_CCtx *zstd = ZSTD_createCCtx();
 	_us_blob_deinit_ struct us_blob out = { 0 };
@@ -167,7 +167,8 @@ static struct us_err *file_note(struct build *b, const char *path, const char *s
 static struct us_err *put_module(struct build *b, const struct us_module_file *module,
 				 struct us_recipe_module *ret)
 {
-	_us_blob_deinit_ struct us_blob file = { 0 }, unpacked = { 0 }, stripped = { 0 };
+	_us_blob_deinit_ struct us_blob file = { 0 }, unpacked = { 0 }, stripped = { 0 },
+					packed = { 0 };
 	const char *path = us_pool_format(b->pool, "/m/%s.ko", module->name);
 
 	if (!path)
@@ -184,9 +185,11 @@ static struct us_err *put_module(struct build *b, const struct us_module_file *m
 		US_TRY(us_module_strip(bytes, &stripped));
 		bytes = us_blob_bytes(&stripped);
 	}
-	US_TRY(us_archive_file(&b->archive, path, 0600, bytes));
+	US_TRY(us_module_pack(bytes, &packed));
+	US_TRY(us_archive_file(&b->archive, path, 0600, us_blob_bytes(&packed)));
 	*ret = (struct us_recipe_module){
 		.file = path,
+		.bytes = bytes.n,
 		.params = module->options,
 		.feature = module->wanted->reason,
 		.target = module->target,

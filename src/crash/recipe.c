@@ -59,9 +59,13 @@ static const struct field recipe_fields[] = {
 	{ 0 },
 };
 static const struct field module_fields[] = {
-	F(us_recipe_module, "file", TEXT, file),       F(us_recipe_module, "params", TEXT, params),
-	F(us_recipe_module, "feature", TEXT, feature), F(us_recipe_module, "target", INT, target),
-	F(us_recipe_module, "budget", U32, budget_s),  { 0 },
+	F(us_recipe_module, "file", TEXT, file),
+	F(us_recipe_module, "bytes", U64, bytes),
+	F(us_recipe_module, "params", TEXT, params),
+	F(us_recipe_module, "feature", TEXT, feature),
+	F(us_recipe_module, "target", INT, target),
+	F(us_recipe_module, "budget", U32, budget_s),
+	{ 0 },
 };
 static const struct field device_fields[] = {
 	F(us_recipe_device, "name", TEXT, name),

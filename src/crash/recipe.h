@@ -15,6 +15,7 @@
 
 struct us_recipe_module {
 	const char *file;      /* in the capture image: /m/ext4.ko; in order of loading */
+	uint64_t bytes;        /* unpacked: the file is one lzo1x block; 0: it is as it is loaded */
 	const char *params;    /* "" if none */
 	const char *feature;   /* what needs it: "base", "target 0"...: reports name it */
 	int target;            /* index of the only target that needs it; -1: several or all;

@@ -16,12 +16,16 @@
 #define ROUND_TO (8 * MIB)
 
 /* Reserved by the kernel for itself before it counts its memory, beside its image: hash tables, low
- * memory, log buffer. Measured: 1.5 to 1.9 MiB. */
-#define EARLY_BYTES (2 * MIB)
+ * memory, log buffer. Measured: 1.3 to 1.7 MiB. */
+#define EARLY_BYTES (7 * MIB / 4)
 /* struct page (a 64th), and what grows with memory while it runs: as much again. */
 #define BY_SIZE 32
+/* On x86_64 struct page comes for whole sections of 128 MiB (Linux 6.12 arch/x86/include/asm/
+ * sparsemem.h): a reservation that lies across the border of two pays for both. */
+#define SECTION       (128 * MIB)
+#define SECTION_BYTES (SECTION / 64)
 /* For its first thread a dump needs this much, and this much more for each further one. */
-#define DUMP_BYTES (6 * MIB)
+#define DUMP_BYTES (5 * MIB)
 #define JOB_BYTES  (3 * MIB / 2)
 /* Bounce buffers, which a guest with encrypted memory needs for its devices (Linux 6.12
  * arch/x86/mm/mem_encrypt_amd.c, kernel/dma/swiotlb.c: IO_TLB_DEFAULT_SIZE at least). */
@@ -36,7 +40,7 @@ static const struct {
 	uint64_t bytes;
 } in_use[] = {
 	{ { 7, 0 }, 22 * MIB }, /* it asks for large pieces, which must lie in one */
-	{ { 6, 2 }, 12 * MIB },
+	{ { 6, 2 }, 27 * MIB / 2 },
 	{ { 0 }, 11 * MIB },
 };
 
@@ -76,7 +80,7 @@ static uint64_t base_part(const struct us_image *kernel)
 	return EARLY_BYTES + in_use[us_array_size(in_use) - 1].bytes;
 }
 
-/* Bytes of the modules in the image, where they may be stripped: what no other file takes. */
+/* Bytes of the modules in the image, packed as they are there: what no other file takes. */
 static uint64_t module_files(const struct us_capture_image *image)
 {
 	uint64_t others = SMALL_FILES;
@@ -87,6 +91,16 @@ static uint64_t module_files(const struct us_capture_image *image)
 	return image->recipe->n_modules && image->unpacked_bytes > others
 		       ? image->unpacked_bytes - others
 		       : 0;
+}
+
+/* As they are loaded. */
+static uint64_t module_bytes(const struct us_capture_image *image)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < image->recipe->n_modules; i++)
+		bytes += image->recipe->modules[i].bytes;
+	return bytes;
 }
 
 static uint64_t network_part(const struct us_capture_image *image)
@@ -127,6 +141,22 @@ static uint64_t bounce_part(const struct us_host *host)
 		       : 0;
 }
 
+/* What sections cost that a reservation of this size would not touch if it lay elsewhere. */
+static uint64_t border_part(const struct us_host *host, const struct us_image *kernel)
+{
+	uint64_t bytes = 0;
+
+	if (!kernel->arch || kernel->arch->id != US_ARCH_X86_64)
+		return 0;
+	for (size_t i = 0; i < host->n_crash; i++) {
+		const struct us_range *r = &host->crash[i];
+		uint64_t touched = (us_range_end(*r) + SECTION - 1) / SECTION - r->start / SECTION;
+
+		bytes += (touched - (r->size + SECTION - 1) / SECTION) * SECTION_BYTES;
+	}
+	return bytes;
+}
+
 static uint64_t larger(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -145,8 +175,8 @@ static struct us_err *tell(struct sizing *s, const struct us_host *host, const c
 			    "measured with Debian's kernels",
 			    us_text_size(n->base, a), us_text_size(by_size, b)));
 	US_TRY(us_texts_add(&s->why,
-			    "the image: %s packed and %s unpacked, of which %s are modules that "
-			    "are deleted once they are loaded",
+			    "the image: %s packed and %s unpacked, of which %s are packed "
+			    "modules that are deleted once they are loaded",
 			    us_text_size(n->image_packed, a), us_text_size(n->image_unpacked, b),
 			    us_text_size(files, c)));
 	US_TRY(us_texts_add(&s->why, "modules in use: %s; dumping with %u thread%s: %s",
@@ -159,6 +189,12 @@ static struct us_err *tell(struct sizing *s, const struct us_host *host, const c
 				    us_text_size(bounce_part(host), a)));
 	if (n->network)
 		US_TRY(us_texts_add(&s->why, "network: %s", us_text_size(n->network, a)));
+	if (n->border)
+		US_TRY(us_texts_add(&s->why,
+				    "where the reservation lies: %s, since it crosses a border "
+				    "that is there at each 128 MiB, and struct page comes for "
+				    "both sides",
+				    us_text_size(n->border, a)));
 	return NULL;
 }
 
@@ -175,13 +211,14 @@ static struct us_err *estimate(struct sizing *s, const struct us_host *host,
 	uint64_t starting;
 	const char *from;
 
+	n->border = border_part(host, kernel);
 	n->kernel = kernel_part(kernel, &starting, &from);
 	n->base = base_part(kernel) +
 		  (us_known(host->elfcorehdr_size.o) ? host->elfcorehdr_size.v : 0);
 	n->image_packed = image->bytes.n;
 	n->image_unpacked = image->unpacked_bytes;
 	/* sections in pages of their own, symbol tables, and what drivers take for their devices */
-	n->modules = files * 7 / 5;
+	n->modules = module_bytes(image) * 7 / 5;
 	n->dumping = DUMP_BYTES + JOB_BYTES * (jobs - 1);
 	n->network = network_part(image);
 	peak = n->base + larger(starting + n->image_packed + n->image_unpacked,
@@ -190,7 +227,7 @@ static struct us_err *estimate(struct sizing *s, const struct us_host *host,
 	if (kernel->caps[US_CAP_KASAN].v == US_YES)
 		by_size += peak / 7; /* its shadow is an eighth of all */
 	n->base += by_size;
-	n->total = peak + by_size;
+	n->total = peak + by_size + n->border;
 	n->margin = MARGIN;
 	return tell(s, host, from, by_size, files, jobs);
 }
@@ -200,7 +237,7 @@ static struct us_err *by_rehearsal(struct sizing *s, const struct us_crash_rehea
 	char a[US_TEXT_SIZE_MAX], b[US_TEXT_SIZE_MAX];
 
 	s->need.measured = true;
-	s->need.total = run->reserved - run->available;
+	s->need.total = run->reserved - run->available + s->need.border;
 	s->need.margin = larger(MARGIN / 2, s->need.total / 10);
 	return us_texts_add(&s->why,
 			    "measured instead: the rehearsal of %s with %s had %s left at its "
@@ -215,7 +252,8 @@ static struct us_err *advise(struct sizing *s, const struct us_host *host, struc
 	struct us_crash_need *n = &s->need;
 	char a[US_TEXT_SIZE_MAX];
 
-	n->recommended = (n->total + n->margin + ROUND_TO - 1) / ROUND_TO * ROUND_TO;
+	/* the margin is for the border, too: nobody knows where the next reservation will lie */
+	n->recommended = (n->total - n->border + n->margin + ROUND_TO - 1) / ROUND_TO * ROUND_TO;
 	n->parameter = us_pool_format(pool, "crashkernel=%" PRIu64 "M", n->recommended / MIB);
 	if (!n->parameter)
 		return us_err_nomem();

@@ -312,6 +312,35 @@ static void test_a_stream_has_one_more_thread(void **state)
 	assert_int_equal(dumping(US_TARGET_SSH, "auto"), one);
 }
 
+static uint64_t border(uint64_t start, uint64_t size, enum us_arch_id arch)
+{
+	_us_pool_deinit_ struct us_pool pool = { 0 };
+	struct us_recipe recipe = { 0 };
+	struct us_capture_image image = { .recipe = &recipe };
+	struct us_crash_config config = { .cpus = 1, .codec = "lzo" };
+	struct us_host host = { .crashkernel.v = "", .crash = { { start, size } }, .n_crash = 1 };
+	struct us_image kernel = { .run_bytes = 60 << 20, .arch = us_arch_by_id(arch) };
+	struct us_crash_need at, low;
+
+	fine(us_crash_size(&host, &config, &kernel, &image, NULL, &pool, &at));
+	host.crash[0].start = 0;
+	fine(us_crash_size(&host, &config, &kernel, &image, NULL, &pool, &low));
+	assert_int_equal(at.total - low.total, at.border);
+	assert_int_equal(at.recommended, low.recommended);
+	return at.border >> 20;
+}
+
+static void test_a_reservation_across_a_border_holds_less(void **state)
+{
+	(void)state;
+	assert_int_equal(border(0x7a000000, 72 << 20, US_ARCH_X86_64), 0);
+	assert_int_equal(border(0x75000000, 72 << 20, US_ARCH_X86_64), 2); /* 48 + 24 MiB */
+	assert_int_equal(border(0x75000000, 48 << 20, US_ARCH_X86_64), 0); /* up to it */
+	assert_int_equal(border(0x70000000, 160 << 20, US_ARCH_X86_64), 0);
+	assert_int_equal(border(0x77000000, 160 << 20, US_ARCH_X86_64), 2); /* 16 + 128 + 16 */
+	assert_int_equal(border(0x75000000, 72 << 20, US_ARCH_ARM64), 0);
+}
+
 static bool has_word(const char *release, const char *word)
 {
 	_us_pool_deinit_ struct us_pool pool = { 0 };
@@ -347,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_sections_that_stay_are_counted),
 		cmocka_unit_test(test_headers_that_lie_are_no_size),
 		cmocka_unit_test(test_a_stream_has_one_more_thread),
+		cmocka_unit_test(test_a_reservation_across_a_border_holds_less),
 		cmocka_unit_test(test_words_are_for_kernels_that_know_them),
 		ON_MACHINE(test_pages_are_predicted_by_their_flags),
 		ON_MACHINE(test_a_large_machine_is_sampled),

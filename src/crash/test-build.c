@@ -5,10 +5,12 @@
  * (libkmod-index.h: a tree of prefixes, here of one level: no two keys begin with one letter).
  */
 #include "crash/build-int.h"
+#include "crash/capture.h"
 #include "crash/test-machine.h"
 #include "pack/pack.h"
 
 #include <elf.h>
+#include <fcntl.h>
 
 /* ---- made modules ---- */
 struct row {
@@ -483,6 +485,66 @@ static void a_kernel_without_modules_needs_no_tree(void **state)
 	assert_non_null(strstr(m->image->left_out[0], "has no modules"));
 }
 
+static void a_module_is_unpacked_when_it_is_loaded(void **state)
+{
+	_us_blob_deinit_ struct us_blob module = { 0 }, packed = { 0 }, seen = { 0 };
+	struct us_recipe_module m = { .bytes = 300000 };
+	struct machine *machine = *state;
+	_us_close_ int fd = -1;
+
+	no_error(us_blob_new(m.bytes, &module));
+	for (size_t i = 0; i < module.n; i++)
+		module.p[i] = (uint8_t)(i / 11 * (i % 13));
+	no_error(us_module_pack(us_blob_bytes(&module), &packed));
+	assert_true(packed.n < module.n / 2);
+	put_bytes(machine, "some.ko", 0, packed.p, packed.n);
+	m.file = us_pool_format(&machine->host.pool, "%s/some.ko", machine->dir);
+	no_error(us_module_open(&m, &fd));
+	no_error(us_blob_new(m.bytes + 1, &seen));
+	assert_int_equal(read(fd, seen.p, seen.n), m.bytes);
+	assert_memory_equal(seen.p, module.p, m.bytes);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	assert_int_equal(access(us_pool_format(&machine->host.pool, "%s.unpacked", m.file), F_OK),
+			 -1);
+}
+
+static void a_module_that_does_not_unpack_is_told(void **state)
+{
+	static const uint8_t zero[4096];
+	_us_blob_deinit_ struct us_blob packed = { 0 };
+	struct machine *machine = *state;
+
+	no_error(us_module_pack(us_bytes_of(zero, sizeof(zero)), &packed));
+	const struct {
+		const char *name;
+		size_t n;       /* of the file */
+		uint64_t bytes; /* as the recipe says */
+		enum us_err_code code;
+	} cases[] = {
+		{ "absent.ko", 0, 4096, US_ERR_NOT_FOUND },
+		{ "long.ko", packed.n, 4095, US_ERR_BAD_DATA },
+		{ "short.ko", packed.n, 4097, US_ERR_BAD_DATA },
+		{ "cut.ko", packed.n - 1, 4096, US_ERR_BAD_DATA },
+		{ "empty.ko", 0, 4096, US_ERR_BAD_DATA },
+	};
+	for (size_t i = 0; i < us_array_size(cases); i++) {
+		const struct us_recipe_module m = {
+			.file = us_pool_format(&machine->host.pool, "%s/%s", machine->dir,
+					       cases[i].name),
+			.bytes = cases[i].bytes,
+		};
+		int fd = -1;
+
+		if (cases[i].code != US_ERR_NOT_FOUND)
+			put_bytes(machine, cases[i].name, 0, packed.p, cases[i].n);
+		_us_err_free_ struct us_err *err = us_module_open(&m, &fd);
+		assert_non_null(err);
+		assert_int_equal(err->code, cases[i].code);
+		assert_non_null(strstr(err->text, cases[i].name));
+		assert_int_equal(fd, -1);
+	}
+}
+
 static void firmware_that_is_there_comes_along(void **state)
 {
 	_us_blob_deinit_ struct us_blob cpio = { 0 };
@@ -648,6 +710,8 @@ int main(void)
 		TEST(an_archive_is_the_same_each_time),
 		TEST(an_image_has_a_recipe_that_reads_back),
 		TEST(a_kernel_without_modules_needs_no_tree),
+		TEST(a_module_is_unpacked_when_it_is_loaded),
+		TEST(a_module_that_does_not_unpack_is_told),
 		TEST(firmware_that_is_there_comes_along),
 		TEST(targets_that_cannot_be_used_are_no_part_of_it),
 		TEST(the_same_machine_gives_the_same_image),

@@ -82,6 +82,8 @@ static const struct {
 	  0,
 	  { 5, 13 },
 	  "the image is unpacked while few drivers are there, and its packed form is free sooner" },
+	{ "dhash_entries=512", NULL, 0, { 0 }, "few names are looked up here" },
+	{ "ihash_entries=512", NULL, 0, { 0 }, "few files are open here: 0.2 MiB with the names'" },
 	/* PID 1 does it (capture-boot.c) */
 	{ "initcall_blacklist=init_per_zone_wmark_min",
 	  NULL,

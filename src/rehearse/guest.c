@@ -207,11 +207,9 @@ static void load_modules(const struct us_recipe *recipe)
 {
 	for (size_t i = 0; i < recipe->n_modules; i++) {
 		const struct us_recipe_module *m = &recipe->modules[i];
-		_us_close_ int fd =
-			m->target == US_RECIPE_LAST ? -1 : open(m->file, O_RDONLY | O_CLOEXEC);
 
-		if (fd >= 0)
-			(void)syscall(SYS_finit_module, fd, m->params ? m->params : "", 0);
+		if (m->target != US_RECIPE_LAST)
+			us_err_free(us_module_insert(m));
 	}
 }
 
