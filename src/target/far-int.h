@@ -107,12 +107,14 @@ struct us_err *us_far_answer(struct us_far_conn *c, unsigned int status, const c
 struct us_err *us_far_answer_file(struct us_far_conn *c, int fd, uint64_t size, const char *headers)
 	us_must_check;
 
+/* Text of XML, with entities. */
+void us_far_xml(struct us_text *text, const char *s);
+
 /* ---- far-store.c: files below a folder, whose names come from the client ---- */
 /* A file that is being received; it has no name before us_far_settle(). */
 struct us_far_file {
 	int fd, folder; /* -1: none */
 	char name[40];  /* in folder; "" when it is not there any more */
-	uint64_t bytes;
 };
 #define US_FAR_NO_FILE                                                                             \
 	{                                                                                          \
@@ -131,8 +133,6 @@ struct us_err *us_far_open(struct us_far_conn *c, int root, const char *path, in
 			   struct stat *ret) us_must_check;
 struct us_err *us_far_remove(struct us_far_conn *c, int root, const char *path) us_must_check;
 struct us_err *us_far_begin(struct us_far_conn *c, int root, struct us_far_file *ret) us_must_check;
-struct us_err *us_far_append(struct us_far_conn *c, struct us_far_file *file, struct us_bytes bytes)
-	us_must_check;
 /* The body of the request, into it; its SHA-256, too, if ret_hash is not NULL. */
 struct us_err *us_far_receive(struct us_far_conn *c, struct us_far_file *file,
 			      char ret_hash[US_SHA256_HEX]) us_must_check;
@@ -152,6 +152,9 @@ struct us_far_s3 {
 	struct us_credentials credentials; /* access NULL: anybody may */
 };
 struct us_err *us_far_s3(void *data, struct us_far_conn *c) us_must_check;
+/* far-sign.c: the request's signature. What it says of the body is compared with the hash of that. */
+struct us_err *us_far_signature(const struct us_far_s3 *s, struct us_far_conn *c) us_must_check;
+struct us_err *us_far_payload(struct us_far_conn *c, const char *hash) us_must_check;
 
 /* ---- far-tls.c: descriptors 0 and 1 ---- */
 struct us_far_wire;

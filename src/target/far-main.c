@@ -20,11 +20,13 @@
 
 static const char usage[] =
 	"usage: understudy-far http FOLDER [--tls FILE] [--secrets FILE] [--log FILE]\n"
+	"       understudy-far s3 FOLDER --bucket NAME [--region REGION] [--tls FILE]\n"
+	"                      [--secrets FILE] [--log FILE]\n"
 	"       understudy-far relay PORT\n"
 	"       understudy-far certificate FILE ADDRESS\n"
 	"\n"
-	"One connection on standard input and output: a server of HTTP that keeps its\n"
-	"files below FOLDER, or a relay to 127.0.0.1:PORT. --tls: a file with key and\n"
+	"One connection on standard input and output: a server of HTTP or of the S3 kind that\n"
+	"keeps its files below FOLDER, or a relay to 127.0.0.1:PORT. --tls: a file with key and\n"
 	"certificate; --secrets: what credentials= of a target names; --log: where failures go\n"
 	"(standard error, if that is not the connection). certificate makes FILE with a key and a\n"
 	"certificate for ADDRESS, and FILE.crt with the certificate alone.\n";
@@ -100,6 +102,19 @@ static struct us_err *http(struct far *f)
 	if (f->secrets)
 		US_TRY(us_credentials_read(f->secrets, US_TARGET_HTTP, &f->pool, &h.credentials));
 	return serve(f, us_far_http, &h, false);
+}
+
+static struct us_err *s3(struct far *f)
+{
+	struct us_far_s3 s = { .bucket = f->bucket, .region = f->region ? f->region : "us-east-1" };
+
+	if (!f->bucket || !*f->bucket || strchr(f->bucket, '/'))
+		return us_err_new(US_ERR_USAGE, "s3 wants --bucket NAME");
+	US_TRY(open_folder(f));
+	s.root = f->root;
+	if (f->secrets)
+		US_TRY(us_credentials_read(f->secrets, US_TARGET_S3, &f->pool, &s.credentials));
+	return serve(f, us_far_s3, &s, true);
 }
 
 /* ---- the relay ---- */
@@ -193,6 +208,7 @@ static const struct {
 	struct us_err *(*run)(struct far *f);
 } verbs[] = {
 	{ "http", 2, http },
+	{ "s3", 2, s3 },
 	{ "relay", 2, relay },
 	{ "certificate", 3, certificate },
 };
@@ -210,32 +226,31 @@ static struct us_err *run(struct far *f)
 static bool take_words(struct far *f, int argc, char **argv, bool *ret_help)
 {
 	static const struct option options[] = {
-		{ "log", required_argument, NULL, 'l' },
-		{ "tls", required_argument, NULL, 't' },
-		{ "secrets", required_argument, NULL, 's' },
+		{ "bucket", required_argument, NULL, 'b' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "region", required_argument, NULL, 'r' },
+		{ "secrets", required_argument, NULL, 's' },
+		{ "tls", required_argument, NULL, 't' },
 		{ NULL },
 	};
 	int o;
 
 	opterr = 0;
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1)
-		switch (o) {
-		case 'l':
-			f->log = optarg;
-			break;
-		case 't':
-			f->tls = optarg;
-			break;
-		case 's':
-			f->secrets = optarg;
-			break;
-		case 'h':
-			*ret_help = true;
-			return true;
-		default:
+	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		const char **to = o == 'b'   ? &f->bucket
+				  : o == 'l' ? &f->log
+				  : o == 'r' ? &f->region
+				  : o == 's' ? &f->secrets
+				  : o == 't' ? &f->tls
+					     : NULL;
+
+		*ret_help |= o == 'h';
+		if (to)
+			*to = optarg;
+		else if (o != 'h')
 			return false;
-		}
+	}
 	while (optind < argc && f->n_words < (int)us_array_size(f->words))
 		f->words[f->n_words++] = argv[optind++];
 	return optind == argc;

@@ -486,6 +486,15 @@ struct us_err *us_far_answer_file(struct us_far_conn *c, int fd, uint64_t size, 
 	return NULL;
 }
 
+void us_far_xml(struct us_text *text, const char *s)
+{
+	for (; *s; s++)
+		if (strchr("<>&\"'", *s) || iscntrl((unsigned char)*s))
+			us_text_add(text, "&#%d;", *s);
+		else
+			us_text_put(text, s, 1);
+}
+
 static struct us_err *answer_refusal(struct us_far_conn *c, const struct us_err *err)
 {
 	_us_text_deinit_ struct us_text text = { 0 };
@@ -501,11 +510,10 @@ static struct us_err *answer_refusal(struct us_far_conn *c, const struct us_err 
 			    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 			    "<Error><Code>%s</Code><Message>",
 			    codes[c->r.refused].name);
-	for (const char *s = err->text; *s; s++)
-		if (c->xml && strchr("<>&", *s))
-			us_text_add(&text, "&#%d;", *s);
-		else
-			us_text_put(&text, s, 1);
+	if (c->xml)
+		us_far_xml(&text, err->text);
+	else
+		us_text_add(&text, "%s", err->text);
 	us_text_add(&text, c->xml ? "</Message></Error>\n" : "\n");
 	if (text.failed)
 		return us_err_nomem();

@@ -137,10 +137,10 @@ struct us_err *us_far_begin(struct us_far_conn *c, int root, struct us_far_file 
 	return NULL;
 }
 
-struct us_err *us_far_append(struct us_far_conn *c, struct us_far_file *file, struct us_bytes bytes)
+static struct us_err *append(struct us_far_conn *c, int fd, struct us_bytes bytes)
 {
 	for (size_t done = 0; done < bytes.n;) {
-		ssize_t n = write(file->fd, bytes.p + done, bytes.n - done);
+		ssize_t n = write(fd, bytes.p + done, bytes.n - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -148,7 +148,6 @@ struct us_err *us_far_append(struct us_far_conn *c, struct us_far_file *file, st
 			return failed(c, "writing what comes");
 		done += (size_t)n;
 	}
-	file->bytes += bytes.n;
 	return NULL;
 }
 
@@ -171,7 +170,7 @@ struct us_err *us_far_receive(struct us_far_conn *c, struct us_far_file *file,
 		US_TRY(us_far_body(c, &bytes));
 		if (!bytes.n)
 			break;
-		US_TRY(us_far_append(c, file, bytes));
+		US_TRY(append(c, file->fd, bytes));
 		if (ret_hash && !EVP_DigestUpdate(md, bytes.p, bytes.n))
 			return us_err_nomem();
 	}

@@ -17,7 +17,7 @@ BUILD = pathlib.Path(os.environ.get("UNDERSTUDY_BINARY", TOP / "build/understudy
 FAR = BUILD / "understudy-far"
 sys.path.insert(0, str(TOP / "tests/cli"))
 
-from test_targets import CRASH, DENIED, NO_ROOM, NOT_FOUND, OTHER, UNSUPPORTED, Tool, core, small_file, tool  # noqa: E402, F401
+from test_targets import CRASH, DENIED, NO_ROOM, NOT_FOUND, OS, OTHER, core, small_file, tool  # noqa: E402, F401
 
 pytestmark = [pytest.mark.skipif(not FAR.exists(), reason="understudy-far is not built (libssl is missing)"),
               pytest.mark.skipif(not shutil.which("curl"), reason="curl is missing")]
@@ -332,3 +332,188 @@ def test_our_client_over_https(tool, core, tmp_path, folder, pem):  # noqa: F811
         put = ("put", OTHER, "log.txt", small_file(tmp_path))
         tool.fails(http_target(inetd, "s", ca), *put, code=DENIED, says="credentials=")
         tool.fails(http_target(inetd, "s", f"credentials={secrets}"), *put, code=DENIED, says="ca=")
+
+
+# ---- the object store ----
+
+KEYS = "AKID5 its/Secret+words"
+
+
+@pytest.fixture
+def s3(tmp_path, folder):
+    (tmp_path / "keys").write_text(KEYS + "\n")
+    with Inetd(tmp_path, "s3", folder, "--bucket", "crash", "--region", "eu-west-9", "--secrets", tmp_path / "keys") as inetd:
+        yield inetd
+
+
+def s3_target(tmp_path, inetd, keys=KEYS, bucket="crash", region="eu-west-9", tls="", more=""):
+    path = tmp_path / f"keys-{abs(hash(keys))}"
+    path.write_text(keys + "\n")
+    return f"s3://{bucket}/ma~chine/ endpoint=http{tls}://127.0.0.1:{inetd.port} region={region} credentials={path} {more}"
+
+
+def test_our_client_over_s3(tool, core, s3, folder, tmp_path):  # noqa: F811
+    target = s3_target(tmp_path, s3)
+    tool(target, "put", CRASH, "log.txt", small_file(tmp_path))
+    assert tool(target, "get", CRASH, "log.txt") == b"hello\n"
+    assert f"{CRASH}/dump\n" in tool(target, "dump", CRASH, core).decode()  # 12 MiB: three parts
+    dump = folder / "ma~chine" / CRASH / "dump"
+    assert dump.stat().st_size > 10 << 20 and dump.read_bytes()[:8] == b"KDUMP   "
+    tool.is_dump(dump)
+    tool(target, "put", OTHER, "log.txt", small_file(tmp_path))
+    assert tool(target, "list").decode().splitlines() == [f"{CRASH} {dump.stat().st_size + 6} dump log", f"{OTHER} 6 log"]
+    tool(target, "remove", CRASH)
+    assert b"the same" in tool(target, "probe", 100000)
+    tool(target, "dump", CRASH, core, "give-up")
+    assert left_over(folder) == [f"ma~chine/{OTHER}/log.txt"] and list((folder / ".uploads").iterdir()) == []
+    assert set(s3.statuses()) == {0} and s3.said() == ""
+
+
+def test_s3_over_tls(tool, core, tmp_path, folder, pem):  # noqa: F811
+    (tmp_path / "keys").write_text(KEYS + " TO/KEN=\n")
+    with Inetd(tmp_path, "s3", folder, "--bucket", "crash", "--tls", pem, "--secrets", tmp_path / "keys") as inetd:
+        ca = f"ca={certificate_of(pem)}"
+        tool(s3_target(tmp_path, inetd, KEYS + " TO/KEN=", region="us-east-1", tls="s", more=ca), "dump", CRASH, core)
+        tool.is_dump(folder / "ma~chine" / CRASH / "dump")
+        for keys in KEYS, KEYS + " OTHER":
+            tool.fails(s3_target(tmp_path, inetd, keys, region="us-east-1", tls="s", more=ca), "list", code=OS,
+                       says="InvalidToken")
+
+
+def test_s3_refusals(tool, s3, folder, tmp_path):  # noqa: F811
+    put = ("put", CRASH, "log.txt", small_file(tmp_path))
+    tool.fails(s3_target(tmp_path, s3, "AKID5 its/Secret+word"), *put, code=DENIED, says=["secret", "SignatureDoesNotMatch"])
+    tool.fails(s3_target(tmp_path, s3, "AKID6 its/Secret+words"), *put, code=DENIED, says="InvalidAccessKeyId")
+    tool.fails(s3_target(tmp_path, s3, region="eu-west-8"), *put, code=9, says="AuthorizationHeaderMalformed")
+    tool.fails(s3_target(tmp_path, s3, bucket="other"), *put, code=NOT_FOUND, says="NoSuchBucket")
+    tool.fails(s3_target(tmp_path, s3), "get", CRASH, "none", code=NOT_FOUND, says="NoSuchKey")
+    assert left_over(folder) == [] and "SignatureDoesNotMatch" in s3.said() and "its/Secret" not in s3.said()
+    status, body = curl("-T", tmp_path / "small", f"http://127.0.0.1:{s3.port}/crash/x")
+    assert status == 403 and b"<Code>AccessDenied</Code>" in body
+
+
+def test_s3_signatures_by_curl(s3, folder, tmp_path):
+    """Another maker of signatures than ours; what was signed must be what is sent."""
+    def signed(*words, path="/crash/a%20b/%C3%A4%2B", secret="its/Secret+words", headers=()):
+        return curl("--aws-sigv4", "aws:amz:eu-west-9:s3", "-u", f"AKID5:{secret}", *words, *headers,
+                    f"http://127.0.0.1:{s3.port}{path}")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    (folder / "a b").mkdir()
+    (folder / "a b/ä+").write_text("abc")
+    assert signed(headers=["-H", f"x-amz-content-sha256: {empty}"]) == (200, b"abc")
+    status, body = signed(secret="no", headers=["-H", f"x-amz-content-sha256: {empty}"])
+    assert status == 403 and b"SignatureDoesNotMatch" in body
+    assert signed()[0] == 400  # no hash of the body
+    put = ("-X", "PUT", "--data-binary")
+    assert signed(*put, "abc", headers=["-H", f"x-amz-content-sha256: {abc}"], path="/crash/n")[0] == 200
+    status, body = signed(*put, "abd", headers=["-H", f"x-amz-content-sha256: {abc}"], path="/crash/m")
+    assert status in (400, 403) and b"<Error>" in body
+    assert left_over(folder) == ["a b/ä+", "n"]
+
+
+class Client:
+    """Requests without signatures, to a store without secrets."""
+
+    def __init__(self, port):
+        self.base = f"http://127.0.0.1:{port}"
+
+    def __call__(self, method, path, data=b"", headers=()):
+        """(status, body, ETag)"""
+        run = subprocess.run(["curl", "-q", "-sS", "-i", "--noproxy", "*", "-m", "10", "-X", method, "--data-binary", "@-",
+                              *[w for h in ("Expect:", *headers) for w in ("-H", h)], self.base + path],
+                             input=data, capture_output=True, timeout=20, check=True)
+        head, _, body = run.stdout.partition(b"\r\n\r\n")
+        etag = [line.split(b": ")[1].decode() for line in head.split(b"\r\n") if line.lower().startswith(b"etag:")]
+        return int(head.split()[1]), body.decode(), etag[0] if etag else None
+
+    def refused(self, *words, status=400, code):
+        got, body, _ = self(*words)
+        assert (got, f"<Code>{code}</Code>" in body) == (status, True), body
+
+
+@pytest.fixture
+def store(tmp_path, folder):
+    with Inetd(tmp_path, "s3", folder, "--bucket", "crash") as inetd:
+        yield Client(inetd.port)
+
+
+def part_list(*parts):
+    inside = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag></Part>" for n, etag in parts)
+    return f"<CompleteMultipartUpload>{inside}</CompleteMultipartUpload>".encode()
+
+
+def begin(store, key="/crash/big"):
+    status, body, _ = store("POST", key + "?uploads")
+    assert status == 200
+    return f"{key}?uploadId=" + body.split("<UploadId>")[1].split("<")[0]
+
+
+def test_s3_parts(store, folder):
+    upload, least = begin(store), 5 << 20
+    etags = {n: store("PUT", f"{upload}&partNumber={n}", bytes([n]) * size)[2]
+             for n, size in ((2, least), (7, least), (9, 10), (3, 5))}
+    again = store("PUT", f"{upload}&partNumber=2", b"x" * least)[2]
+    assert again != etags[2]
+    for code, parts in {"InvalidPart": [(2, etags[2]), (9, etags[9])], "InvalidPartOrder": [(7, etags[7]), (2, again)],
+                        "EntityTooSmall": [(2, again), (3, etags[3]), (9, etags[9])], "MalformedXML": [],
+                        "InvalidPart ": [(2, again), (8, etags[9])]}.items():
+        store.refused("POST", upload, part_list(*parts), code=code.strip())
+    for bad in b"<a", b"", b"<P><Part><PartNumber>x</PartNumber><ETag>e</ETag></Part></P>":
+        store.refused("POST", upload, bad, code="MalformedXML")
+    assert store("GET", "/crash/big")[0] == 404 and "<KeyCount>0<" in store("GET", "/crash?list-type=2")[1]
+    quoted = etags[7].replace('"', "&quot;")
+    status, body, _ = store("POST", upload, part_list((2, again), (7, quoted), (9, etags[9].strip('"'))))
+    assert status == 200 and "<Key>big</Key>" in body
+    assert (folder / "big").read_bytes() == b"x" * least + b"\7" * least + b"\t" * 10
+    assert list((folder / ".uploads").iterdir()) == []
+    store.refused("POST", upload, part_list((2, again)), status=404, code="NoSuchUpload")
+    upload = begin(store)
+    for n in "0", "10001", "x", "-1":
+        store.refused("PUT", f"{upload}&partNumber={n}", b"a", code="InvalidArgument")
+    store.refused("PUT", upload.replace("big", "other") + "&partNumber=1", b"a", status=404, code="NoSuchUpload")
+    store.refused("PUT", "/crash/big?partNumber=1&uploadId=../../x", b"a", status=404, code="NoSuchUpload")
+    assert store("PUT", f"{upload}&partNumber=1", b"a")[0] == 200 and store("DELETE", upload)[0] == 204
+    store.refused("DELETE", upload, status=404, code="NoSuchUpload")
+    assert left_over(folder) == ["big"]
+
+
+def test_s3_lists(store, folder, tmp_path):
+    names = ["a/1", "a/2", "a/b/c", "a&<b", "b", "zz"]
+    for name in names:
+        assert store("PUT", "/crash/" + name.replace("&", "%26").replace("<", "%3C"), b"12345")[0] == 200
+    (folder / "link").symlink_to(tmp_path)
+
+    def listed(query=""):
+        status, body, _ = store("GET", "/crash?list-type=2" + query)
+        assert status == 200
+        return [k.split("<")[0] for k in body.split("<Key>")[1:]], body
+    assert listed()[0] == ["a&#38;&#60;b", "a/1", "a/2", "a/b/c", "b", "zz"]
+    assert listed("&prefix=a%2F")[0] == ["a/1", "a/2", "a/b/c"] and listed("&start-after=a/b")[0] == ["a/b/c", "b", "zz"]
+    seen, query = [], "&max-keys=4"
+    for _ in range(2):
+        keys, body = listed(query)
+        seen += keys
+        if "<IsTruncated>true<" in body:
+            query += "&continuation-token=" + body.split("<NextContinuationToken>")[1].split("<")[0]
+    assert len(seen) == 6 and "<IsTruncated>false<" in body and "<KeyCount>2<" in body
+    store.refused("GET", "/crash?list-type=2&max-keys=x", code="InvalidArgument")
+    store.refused("GET", "/crash?list-type=2&delimiter=%2F", status=501, code="NotImplemented")
+    store.refused("GET", "/crash/b?acl", status=501, code="NotImplemented")
+    store.refused("GET", "/other?list-type=2", status=404, code="NoSuchBucket")
+    store.refused("GET", "/crash/.uploads/x", code="InvalidURI")
+    assert store("DELETE", "/crash/b")[0] == 204 and store("DELETE", "/crash/b")[0] == 204
+    assert store("PUT", "/crash/x", b"abc", ["x-amz-content-sha256: " + "0" * 64])[0] == 400
+    assert "b" not in listed()[0] and "x" not in listed()[0]
+    assert store("GET", "/crash/a/1", b"", ["Range: bytes=1-2"])[:2] == (206, "23")
+    assert curl("-I", f"{store.base}/crash/a/1")[1].count(store("GET", "/crash/a/1")[2].encode()) == 1
+
+
+def test_s3_full(tmp_path, folder, tool):  # noqa: F811
+    import resource
+    with Inetd(tmp_path, "s3", folder, "--bucket", "crash",
+               before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))) as inetd:
+        big = tmp_path / "big"
+        big.write_bytes(bytes(2 << 20))
+        tool.fails(s3_target(tmp_path, inetd), "put", CRASH, "log.txt", big, code=NO_ROOM, says="no space")
+        assert left_over(folder) == []
