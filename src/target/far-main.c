@@ -61,7 +61,7 @@ static void tell(void *data, const struct us_err *err)
 	us_text_add(&line, "\n");
 	if (f->log)
 		fd = log = open(f->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	else if (same_file(2, 1) && !isatty(2) && strcmp(f->words[0], "certificate") != 0)
+	else if (same_file(2, 0) && !isatty(2))
 		fd = -1;
 	if (fd >= 0 && !line.failed)
 		us_err_free(us_file_write_all(fd, us_bytes_of(line.s, line.n), "the log"));

@@ -2,7 +2,7 @@
 /*
  * Whether a request to an object store is signed with the right secret (AWS Signature Version 4 in
  * the Authorization header): the signature is made again of what was signed, by sigv4.c. No signed
- * URLs, no signatures chunk by chunk.
+ * URLs, no signatures chunk by chunk, no blanks in a row within a header's value.
  */
 #include "base/cleanup.h"
 #include "target/far-int.h"

@@ -128,6 +128,8 @@ def test_words_that_make_no_sense_are_told():
         run = subprocess.run([FAR, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
         assert (run.returncode, run.stdout) == (2, "") and run.stderr.startswith("understudy-far: "), words
         assert run.stderr.count("\n") == 1
+    run = subprocess.run([FAR], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=10)
+    assert run.returncode == 2 and run.stdout.startswith(b"understudy-far: ")
     run = subprocess.run([FAR, "--help"], capture_output=True, text=True, timeout=10)
     assert run.returncode == 0 and "certificate FILE ADDRESS" in run.stdout
     run = subprocess.run([FAR, "http", "/no/such"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
