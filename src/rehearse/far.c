@@ -1,39 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The far end of an SSH target: this machine's own sshd, started by QEMU for each connection of the
- * guest (guestfwd, sshd -i) with a configuration, a host key and a user's key of the rehearsal. It
- * listens nowhere, gives SFTP and nothing else, and only to the user who rehearses; neither
- * /etc/ssh nor a server that runs is touched. In the capture image the recipe's address, the key
- * and the host key are laid over by others; all else in it is what it was.
+ * The far end of a target over a network: a server of this machine on a folder of the rehearsal,
+ * reached by the guest through one command for each connection (QEMU's guestfwd), which the kinds
+ * below choose. In the capture image the recipe's address and what tells a server from others
+ * (keys, certificates) are laid over; all else in it is what it was. What was saved is looked at
+ * here.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "rehearse/rehearse-int.h"
+#include "rehearse/far-int.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <pwd.h>
+#include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #define GUEST "10.0.2.15/24"
-#define SAVED "saved"
+
+static const struct us_far_kind *const kinds[] = {
+	[US_TARGET_NFS] = &us_far_nfs,
+	[US_TARGET_SSH] = &us_far_ssh,
+	[US_TARGET_HTTP] = &us_far_http,
+	[US_TARGET_S3] = &us_far_s3,
+};
+
+const struct us_far_kind *us_far_kind(enum us_target_kind kind)
+{
+	return kind < us_array_size(kinds) ? kinds[kind] : NULL;
+}
+
+struct us_err *us_far_plain(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/_.+-";
+
+	return word[strspn(word, plain)]
+		       ? us_err_new(US_ERR_UNSUPPORTED, "QEMU cannot be told \"%s\"", word)
+		       : NULL;
+}
 
 /* ---- files, in a folder of their own ---- */
 
-static const char *in_folder(struct us_play *p, const char *name)
+const char *us_far_path(struct us_play *p, const char *name)
 {
-	return us_pool_format(p->pool, "%s/%s", p->far_folder, name);
+	return us_pool_format(p->pool, "%s/%s", p->far.folder, name);
 }
 
-static struct us_err *put_text(struct us_play *p, const char *name, const char *fmt, ...)
-	us_must_check us_printf(3, 4);
-static struct us_err *put_text(struct us_play *p, const char *name, const char *fmt, ...)
+struct us_err *us_far_text(struct us_play *p, const char *name, const char *fmt, ...)
 {
 	_us_text_deinit_ struct us_text t = { 0 };
-	const char *path = in_folder(p, name);
+	const char *path = us_far_path(p, name);
 	_us_close_ int fd = -1;
 	va_list ap;
 
@@ -48,11 +69,27 @@ static struct us_err *put_text(struct us_play *p, const char *name, const char *
 	return us_file_write_all(fd, us_bytes_of(t.s, t.n), path);
 }
 
-static struct us_err *map(struct us_play *p, const char *name, struct us_blob *ret)
+struct us_err *us_far_file(struct us_play *p, const char *name, struct us_bytes *ret)
 {
-	const char *path = in_folder(p, name);
+	_us_blob_deinit_ struct us_blob blob = { 0 };
+	const char *path = us_far_path(p, name);
 
-	return path ? us_file_map(path, ret) : us_err_nomem();
+	if (!path)
+		return us_err_nomem();
+	US_TRY(us_file_map(path, &blob));
+	return us_pool_adopt(p->pool, &blob, ret);
+}
+
+struct us_err *us_far_lay(struct us_play *p, const char *path, const char *name)
+{
+	struct us_far *far = &p->far;
+
+	if (far->n_parts == us_array_size(far->parts))
+		return us_err_new(US_ERR_NO_ROOM, "more than %zu files to lay over", far->n_parts);
+	far->parts[far->n_parts].path = path;
+	US_TRY(us_far_file(p, name, &far->parts[far->n_parts].bytes));
+	far->n_parts++;
+	return NULL;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -64,105 +101,66 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 void us_far_remove(struct us_play *p)
 {
-	if (p->far_folder)
-		nftw(p->far_folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-	p->far_folder = NULL;
+	if (p->far.server > 0) {
+		kill(p->far.server, SIGKILL);
+		waitpid(p->far.server, NULL, 0);
+	}
+	if (p->far.folder)
+		nftw(p->far.folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	p->far = (struct us_far){ 0 };
 }
 
-/* ---- the server ---- */
-
-static struct us_err *make_key(struct us_play *p, const char *name)
+static struct us_err *make_folder(struct us_play *p)
 {
-	const char *path = in_folder(p, name), *program;
-
-	program = us_vm_find_program("ssh-keygen", p->pool);
-	if (!path || !program)
-		return path ? us_err_new(US_ERR_NOT_FOUND, "ssh-keygen is not installed")
-			    : us_err_nomem();
-	unlink(path);
-	return us_vm_run_program((const char *const[]){ program, "-q", "-t", "ed25519", "-N", "",
-							"-C", "rehearsal", "-f", path, NULL });
-}
-
-static struct us_err *configure(struct us_play *p, const char *user)
-{
-	_us_blob_deinit_ struct us_blob host = { 0 }, key = { 0 };
-
-	US_TRY(make_key(p, "host_key"));
-	US_TRY(make_key(p, "user_key"));
-	US_TRY(map(p, "host_key.pub", &host));
-	US_TRY(map(p, "user_key.pub", &key));
-	US_TRY(put_text(p, "known_hosts", "* %.*s", (int)host.n, (const char *)host.p));
-	US_TRY(put_text(p, "authorized", "%.*s", (int)key.n, (const char *)key.p));
-	return put_text(p, "sshd.conf",
-			"HostKey %s/host_key\nAuthorizedKeysFile %s/authorized\nStrictModes no\n"
-			"UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-			"PermitRootLogin prohibit-password\nPidFile none\nAllowUsers %s\n"
-			"DisableForwarding yes\nForceCommand internal-sftp\n"
-			"Subsystem sftp internal-sftp\nLogLevel ERROR\n",
-			p->far_folder, p->far_folder, user);
-}
-
-/* Whether it lets us in, before a machine depends on it. */
-static struct us_err *try_server(struct us_play *p, const char *user)
-{
-	const char *ssh = us_vm_find_program("ssh", p->pool);
-	const char *proxy = us_pool_format(p->pool, "ProxyCommand=%s", p->far_server);
-	const char *known =
-		us_pool_format(p->pool, "UserKnownHostsFile=%s/known_hosts", p->far_folder);
-	const char *key = in_folder(p, "user_key");
-
-	if (!ssh)
-		return us_err_new(US_ERR_NOT_FOUND, "ssh is not installed");
-	if (!proxy || !known || !key)
-		return us_err_nomem();
-	return us_vm_run_program((const char *const[]){ ssh,    "-F",
-							"none", "-T",
-							"-i",   key,
-							"-l",   user,
-							"-o",   proxy,
-							"-o",   known,
-							"-o",   "GlobalKnownHostsFile=/dev/null",
-							"-o",   "BatchMode=yes",
-							"-o",   "IdentitiesOnly=yes",
-							"-o",   "IdentityAgent=none",
-							"-o",   "ConnectTimeout=20",
-							"-o",   "StrictHostKeyChecking=yes",
-							"-o",   "LogLevel=ERROR",
-							"-s",   US_REHEARSE_SERVER,
-							"sftp", NULL });
-}
-
-static struct us_err *start(struct us_play *p, const char *user)
-{
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789/_.+-";
-	const char *sshd = us_vm_find_program("sshd", p->pool);
 	char *folder = us_pool_format(p->pool, "%s/far-XXXXXX", p->dir);
 
-	if (!sshd)
-		return us_err_new(US_ERR_NOT_FOUND, "sshd is not installed here");
-	if (p->dir[strspn(p->dir, safe)])
-		return us_err_new(US_ERR_UNSUPPORTED, "QEMU cannot be told the path %s", p->dir);
+	US_TRY(us_far_plain(p->dir));
 	if (!folder)
 		return us_err_nomem();
 	if (!mkdtemp(folder))
 		return us_err_os(errno, "making %s", folder);
-	p->far_folder = folder;
-	p->far_server = us_pool_format(p->pool, "%s -i -f %s/sshd.conf", sshd, folder);
-	if (!p->far_server)
+	p->far.folder = folder;
+	p->far.saved = us_far_path(p, US_FAR_SAVED);
+	if (!p->far.saved)
 		return us_err_nomem();
-	US_TRY(configure(p, user));
-	return try_server(p, user);
+	if (mkdir(p->far.saved, 0700))
+		return us_err_os(errno, "making %s", p->far.saved);
+	return NULL;
+}
+
+struct us_err *us_far_program(struct us_play *p, const char **ret)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *places[] = { NULL, US_LIBEXEC_DIR "/understudy-far" };
+
+	if (n > 0) {
+		self[n] = 0;
+		*strrchr(self, '/') = 0;
+		places[0] = us_pool_format(p->pool, "%s/understudy-far", self);
+	}
+	for (size_t i = 0; i < us_array_size(places); i++)
+		if (places[i] && !access(places[i], X_OK)) {
+			*ret = us_pool_strdup(p->pool, places[i]);
+			return *ret ? us_far_plain(*ret) : us_err_nomem();
+		}
+	return us_err_new(US_ERR_NOT_FOUND, "the program understudy-far is missing (it is "
+					    "installed as " US_LIBEXEC_DIR "/understudy-far)");
+}
+
+const char *us_far_port(const struct us_play *p, const char *usual)
+{
+	const char *port = p->far.target.spec.port;
+
+	return port && *port ? port : usual;
 }
 
 /* ---- the image ---- */
 
-static struct us_err *make_recipe(struct us_play *p, const char *user, char **ret)
+static struct us_err *make_recipe(struct us_play *p, char **ret)
 {
 	static const char *const none[] = { NULL };
 	struct us_recipe recipe = *p->stage->recipe;
-	struct us_recipe_target target = recipe.targets[0];
 	struct us_recipe_net net;
 
 	if (!recipe.n_nets)
@@ -172,39 +170,30 @@ static struct us_err *make_recipe(struct us_play *p, const char *user, char **re
 	net.gateway = NULL;
 	net.nameservers = none;
 	net.vlan = 0;
-	target.spec.host = US_REHEARSE_SERVER;
-	target.spec.address = NULL;
-	target.spec.user = user;
-	target.spec.path = in_folder(p, SAVED);
-	if (!target.spec.path)
-		return us_err_nomem();
 	recipe.nets = &net;
 	recipe.n_nets = 1;
-	recipe.targets = &target;
+	recipe.targets = &p->far.target;
 	recipe.n_targets = 1;
-	p->far_mac = net.mac;
-	p->far_port = target.spec.port && *target.spec.port ? target.spec.port : "22";
+	p->far.mac = net.mac;
 	return us_recipe_write(&recipe, ret);
 }
 
 /* The archive that is laid over the image behind it. */
-static struct us_err *lay_over(struct us_play *p, const char *user)
+static struct us_err *lay_over(struct us_play *p)
 {
-	const struct us_target_spec *spec = &p->stage->recipe->targets[0].spec;
-	_us_blob_deinit_ struct us_blob cpio = { 0 }, key = { 0 }, known = { 0 };
+	struct us_crash_initrd_part parts[US_FAR_PARTS + 1];
+	_us_blob_deinit_ struct us_blob cpio = { 0 };
 	_us_text_deinit_ struct us_text both = { 0 };
 	_us_free_ char *recipe = NULL;
 	static const char zeros[4];
 
-	US_TRY(make_recipe(p, user, &recipe));
-	US_TRY(map(p, "user_key", &key));
-	US_TRY(map(p, "known_hosts", &known));
-	const struct us_crash_initrd_part parts[] = {
-		{ .path = US_RECIPE_PATH, .bytes = us_bytes_of(recipe, strlen(recipe)) },
-		{ .path = spec->identity, .bytes = us_blob_bytes(&key) },
-		{ .path = spec->known_hosts, .bytes = us_blob_bytes(&known) },
+	US_TRY(make_recipe(p, &recipe));
+	memcpy(parts, p->far.parts, sizeof(p->far.parts));
+	parts[p->far.n_parts] = (struct us_crash_initrd_part){
+		.path = US_RECIPE_PATH,
+		.bytes = us_bytes_of(recipe, strlen(recipe)),
 	};
-	US_TRY(us_crash_initrd_make(parts, us_array_size(parts), &cpio));
+	US_TRY(us_crash_initrd_make(parts, p->far.n_parts + 1, &cpio));
 	us_text_put(&both, p->stage->image.p, p->stage->image.n);
 	us_text_put(&both, zeros, -both.n & 3);
 	us_text_put(&both, cpio.p, cpio.n);
@@ -219,17 +208,19 @@ static struct us_err *lay_over(struct us_play *p, const char *user)
 
 struct us_err *us_far_make(struct us_play *p)
 {
-	const struct passwd *me = getpwuid(geteuid());
-	const char *user = me ? us_pool_strdup(p->pool, me->pw_name) : NULL;
+	struct us_far *far = &p->far;
 	struct us_err *err;
 
-	if (!user)
-		return us_err_new(US_ERR_NOT_FOUND, "the user who rehearses has no name");
 	us_far_remove(p);
 	us_progress_at(p->wish->progress, "making the server", 0, 0);
-	err = start(p, user);
+	far->target = p->stage->recipe->targets[0];
+	far->target.spec.host = US_REHEARSE_SERVER;
+	far->target.spec.address = NULL;
+	err = make_folder(p);
 	if (!err)
-		err = lay_over(p, user);
+		err = p->stage->far->start(p);
+	if (!err)
+		err = lay_over(p);
 	if (err)
 		us_far_remove(p);
 	return err;
@@ -240,10 +231,10 @@ struct us_err *us_far_make(struct us_play *p)
 struct us_err *us_far_look(struct us_play *p, struct us_vm_run *run)
 {
 	const char *answers = us_play_path(p, "look.answers"), *out = us_play_path(p, "out.img");
-	const char *dump = NULL, *saved = in_folder(p, SAVED);
+	const char *dump = NULL, *saved = p->far.saved;
 	_us_close_ int fd = -1;
 
-	if (!answers || !out || !saved)
+	if (!answers || !out)
 		return us_err_nomem();
 	us_progress_at(p->wish->progress, "looking at what was saved", 0, 0);
 	fd = open(answers, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

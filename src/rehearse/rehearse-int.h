@@ -48,7 +48,7 @@ struct us_stage {
 	const char *kernel;             /* path of the running kernel's image */
 	const struct us_recipe *recipe; /* of image */
 	const char *card;               /* of the network, if the target is far; else NULL */
-	bool far;                       /* an SSH server of this machine plays the target */
+	const struct us_far_kind *far;  /* a server of this machine plays the target; NULL: none */
 	bool exact;                     /* the image is the very one */
 	const char *image_words;        /* what is said of it: "this very capture image" */
 	const char **not_proved;
@@ -131,6 +131,21 @@ size_t us_vm_disks_max(const char *controller);
 /* QEMU's network card that a module drives; NULL: it has none. */
 const char *us_vm_card(const char *module);
 
+/* ---- far.c: a server of this machine for a target over a network ---- */
+struct us_far_kind;                                              /* far-int.h */
+const struct us_far_kind *us_far_kind(enum us_target_kind kind); /* NULL: none can be had */
+#define US_FAR_PARTS 4
+struct us_far {
+	const char *folder;     /* with its files; NULL: there is none */
+	const char *command;    /* for a connection: speaks on standard input and output */
+	const char *mac, *port; /* the guest's card; the port that it takes for the server's */
+	const char *saved;      /* where crashes arrive, here */
+	pid_t server;           /* runs beside the machine; 0: there is none */
+	struct us_recipe_target target; /* as it is in the recipe that is laid over */
+	struct us_crash_initrd_part parts[US_FAR_PARTS]; /* laid over besides */
+	size_t n_parts;
+};
+
 /* ---- runs.c: the machines of one rehearsal, and the folder with their files ---- */
 struct us_play {
 	const struct us_host *host;
@@ -148,8 +163,7 @@ struct us_play {
 	bool second; /* the capture kernel speaks */
 	double clock;
 	uint64_t least_kb, copied; /* copied: bytes of the dump that was brought here */
-	/* far.c's: the command for a connection, the folder it writes to, the card and the port */
-	const char *far_server, *far_folder, *far_mac, *far_port;
+	struct us_far far;
 };
 struct us_err *us_play_dir(struct us_play *p) us_must_check;
 void us_play_remove_dir(struct us_play *p);
@@ -167,7 +181,7 @@ struct us_err *us_play_crash(struct us_play *p, us_play_line_fn *on_line, struct
 struct us_err *us_play_look(struct us_play *p, us_play_line_fn *on_line, struct us_vm_run *run)
 	us_must_check;
 
-/* ---- far.c: an SSH server for a target that is one ---- */
+/* ---- far.c again ---- */
 /* The server, and the image with its address and keys. Fails with why it cannot be had. */
 struct us_err *us_far_make(struct us_play *p) us_must_check;
 /* What was saved: the answers as a machine that looks would give them. */

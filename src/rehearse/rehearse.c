@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "rehearse/rehearse-int.h"
+#include "rehearse/far-int.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -291,9 +291,10 @@ static struct us_err *say_proved(struct us_play *p)
 				us_text_size(r->reserve_bytes, a)));
 	if (r->dump_pages && p->stage->far)
 		US_TRY(add_word(p, yes, &y,
-				"the network comes up, a server is reached by SSH, and a dump of "
-				"%s with %" PRIu64 " pages is written there by SFTP",
-				us_text_size(r->dump_bytes, a), r->dump_pages));
+				"the network comes up, a server %s, and a dump of "
+				"%s with %" PRIu64 " pages is written there%s",
+				p->stage->far->reached, us_text_size(r->dump_bytes, a),
+				r->dump_pages, p->stage->far->written));
 	else if (r->dump_pages)
 		US_TRY(add_word(p, yes, &y,
 				"%s: its disk%s found%s%s, and a dump of %s with %" PRIu64

@@ -311,10 +311,10 @@ struct us_err *us_play_crash(struct us_play *p, us_play_line_fn *on_line, struct
 	US_TRY(attach(p, NULL, &w));
 	if (p->stage->far) {
 		w.card = p->stage->card;
-		w.mac = p->far_mac;
+		w.mac = p->far.mac;
 		w.server = US_REHEARSE_SERVER;
-		w.port = p->far_port;
-		w.command = p->far_server;
+		w.port = p->far.port;
+		w.command = p->far.command;
 	}
 	US_TRY(first_initrd(p, w.initrd));
 	us_progress_at(p->wish->progress, "starting the first kernel", 0, 0);

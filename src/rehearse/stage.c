@@ -9,7 +9,7 @@
  */
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "rehearse/rehearse-int.h"
+#include "rehearse/far-int.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -223,11 +223,11 @@ static const char *stand_in_fs(const struct us_recipe_target *target)
 	return us_disk_marks(target->fs, (struct us_bytes){ 0 }, marks) ? target->fs : "ext4";
 }
 
-/* A target over a network: an SSH server can be had here, others cannot. */
+/* A target over a network: a server of this machine plays it, unless none can be had. */
 static struct us_err *judge_far(struct making *m, const struct us_recipe_target *target,
 				bool *ret_plain)
 {
-	m->s->far = target->spec.kind == US_TARGET_SSH && !m->not_built;
+	m->s->far = m->not_built ? NULL : us_far_kind(target->spec.kind);
 	*ret_plain = !m->s->far;
 	if (!m->s->far)
 		return leave_out(m,
@@ -241,10 +241,9 @@ static struct us_err *judge_far(struct making *m, const struct us_recipe_target 
 		US_TRY(leave_out(m, "the driver of this machine's network card: QEMU does not have "
 				    "that card, virtio-net stands for it"));
 	return leave_out(m,
-			 "the way to the server of %s, its keys and its room: this machine's sshd "
-			 "on another address with keys of its own stands for it (rehearse "
-			 "--live-parts tries the server)",
-			 text_of(target));
+			 "the way to the server of %s, how it lets in and its room: %s on another "
+			 "address stands for it (rehearse --live-parts tries the server)",
+			 text_of(target), m->s->far->server);
 }
 
 /* Why the very image cannot play: said. *ret_plain: a plain disk stands for what lies below. */
@@ -403,6 +402,11 @@ static struct us_err *running_kernel(struct making *m)
 		m->host->release.v);
 }
 
+static bool has_proof(const struct us_far_kind *far, const struct us_recipe_target *target)
+{
+	return *far->proof && (!far->only_tls || target->spec.tls);
+}
+
 struct us_err *us_stage_make(const struct us_host *host, const struct us_arming *arming,
 			     const char *not_built, struct us_pool *pool, struct us_stage *ret)
 {
@@ -430,8 +434,13 @@ struct us_err *us_stage_make(const struct us_host *host, const struct us_arming 
 		s.recipe = recipe;
 		s.image_words =
 			s.exact ? "this very capture image"
-				: "this very capture image, with an address and keys of the "
-				  "rehearsal laid over its own,";
+				: us_pool_format(pool,
+						 "this very capture image, with an address%s%s of "
+						 "the rehearsal laid over its own,",
+						 has_proof(s.far, s.target) ? " and " : "",
+						 has_proof(s.far, s.target) ? s.far->proof : "");
+		if (!s.image_words)
+			return us_err_nomem();
 	} else {
 		US_TRY(make_image(&m));
 	}

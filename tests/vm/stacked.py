@@ -211,7 +211,7 @@ def lvm_on(root, below, node, number):
     put(root, node, physical_volume("p", text))
 
 
-# ---- SSH
+# ---- servers
 
 def own_interface():
     """(name, address) of an interface of this machine that is not lo: a made machine's addresses are asked of this one."""
@@ -223,8 +223,8 @@ def own_interface():
     return None
 
 
-def ssh(root):
-    """A card with virtio_net on the way to 192.0.2.7, a server that is not there; ssh and its libraries are this machine's."""
+def far(root):
+    """A card with virtio_net on the way to 192.0.2.7, a server that is not there; programs and libraries are this machine's."""
     name = own_interface()[0]
     pci = "sys/devices/pci0000:00/0000:00:06.0"
     card = f"{pci}/virtio3/net/{name}"
@@ -240,8 +240,9 @@ def ssh(root):
     machines.link(root, f"sys/class/net/{name}", card)
     machines.text(root, "proc/net/route", "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
                   f"{name}\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n")
-    machines.text(root, "etc/understudy/id_ed25519", "the real key\n")
-    machines.text(root, "etc/understudy/known_hosts", "192.0.2.7 the real host key\n")
+    for name, words in (("id_ed25519", "the real key"), ("known_hosts", "192.0.2.7 the real host key"), ("ca.pem", "the real authority"),
+                        ("s3", "ACCESSKEY SECRETKEY"), ("web", "Bearer the-real-token")):
+        machines.text(root, f"etc/understudy/{name}", words + "\n")
     for path in ("/usr", "/lib64", "/lib/x86_64-linux-gnu"):
         if not (root / path[1:]).exists():
             (root / path[1:]).symlink_to(pathlib.Path(path).resolve())

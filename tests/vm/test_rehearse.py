@@ -199,33 +199,61 @@ def test_a_subvolume(machine, rehearse, kernels, record_property):
     whole(*said["runs"])
 
 
-@pytest.mark.matrix
-def test_ssh_by_a_server_of_this_machine(machine, rehearse, kernels, understudy, tmp_path, record_property):
-    """The far server is played by sshd on a folder of the rehearsal: nothing listens, and the keys of the configuration are not its."""
-    if not (shutil.which("sshd", path="/usr/sbin:/sbin:/usr/bin") and stacked.own_interface()):
-        pytest.skip("no sshd, or no network, is here")
-    cell(record_property, kernels["6.1"], "SSH")
+# what is in the configuration, what is said of it, and whether the image trusts something else than the real one does
+SERVERS = {
+    "SSH": ("ssh://crash@192.0.2.7:2222/srv/crash", "is reached by SSH", "an address and keys"),
+    "NFS": ("nfs://192.0.2.7/srv/crash//machine", "is mounted by NFS", "an address"),
+    "HTTP": ("http://192.0.2.7/crash/", "is reached by HTTP", "an address"),
+    "HTTPS": ("https://192.0.2.7:8443/crash/ ca=/etc/understudy/ca.pem credentials=/etc/understudy/web", "is reached by HTTP",
+              "an address and a certificate"),
+    "S3": ("s3://dumps/machine endpoint=https://192.0.2.7 ca=/etc/understudy/ca.pem credentials=/etc/understudy/s3", "takes the signatures",
+           "an address and a certificate"),
+}
+
+
+def far_end(machine, rehearse, understudy, tmp_path, kernels, record_property, name, kind):
+    """The far server is played by a program of this machine on a folder of the rehearsal; the keys of the configuration are not its."""
+    if kind == "SSH" and not shutil.which("sshd", path="/usr/sbin:/sbin:/usr/bin"):
+        pytest.skip("no sshd is here")
+    if kind == "NFS" and not (shutil.which("ganesha.nfsd") and os.geteuid() == 0):
+        pytest.skip("no nfs-ganesha, or no root")
+    if not stacked.own_interface():
+        pytest.skip("no network is here")
+    cell(record_property, kernels[name], kind)
     with contextlib.suppress(PermissionError, FileExistsError):
         pathlib.Path("/run/sshd").mkdir(mode=0o755)
-    root = machine("6.1", reserve=192, change=stacked.ssh, config="target = ssh://crash@192.0.2.7:2222/srv/crash\n")
+    target, reached, laid = SERVERS[kind]
+    root = machine(name, reserve=192, change=stacked.far, config=f"target = {target}\n")
     status, said = rehearse(root, "--keep", tmp_path / "kept")
     run, = said["runs"]
     assert status == 0 and run["passed"] and not run["exact"], run
-    assert any("this very capture image, with an address and keys" in w for w in run["proved"]), run
-    assert any("reached by SSH" in w for w in run["proved"]) and any("the way to the server of ssh://crash@192.0.2.7" in w for w in run["not_proved"]), run
+    assert any(f"this very capture image, with {laid} of the rehearsal" in w for w in run["proved"]), run
+    assert any(reached in w for w in run["proved"]) and any("the way to the server of " in w and "192.0.2.7" in w for w in run["not_proved"]), run
     assert {p.name for p in (tmp_path / "kept").iterdir()} == {"dump", "crash.console", "crash.answers", "crash.qemu", "look.answers"}
     assert subprocess.run([understudy, "verify", tmp_path / "kept/dump"], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("name, kind", [("6.12", "NFS"), ("6.1", "S3")])
+def test_a_server_of_this_machine(machine, rehearse, understudy, tmp_path, kernels, record_property, name, kind):
+    far_end(machine, rehearse, understudy, tmp_path, kernels, record_property, name, kind)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("name", ["6.1", "6.12"])
+@pytest.mark.parametrize("kind", list(SERVERS))
+def test_each_server_of_this_machine(machine, rehearse, understudy, tmp_path, kernels, record_property, name, kind):
+    far_end(machine, rehearse, understudy, tmp_path, kernels, record_property, name, kind)
 
 
 @pytest.mark.matrix
 def test_ssh_without_a_server_is_played_by_a_plain_disk(machine, rehearse, tmp_path):
     if not stacked.own_interface():
         pytest.skip("no network is here")
-    root = machine("6.1", reserve=192, change=stacked.ssh, config="target = ssh://crash@192.0.2.7:2222/srv/crash\n")
+    root = machine("6.1", reserve=192, change=stacked.far, config="target = ssh://crash@192.0.2.7:2222/srv/crash\n")
     status, said = rehearse(root, "--keep", tmp_path / "kept here")
     run, = said["runs"]
     assert status == 0 and run["passed"] and not run["exact"], run
-    assert any("no server can be had here: QEMU cannot be told the path" in w for w in run["not_proved"]), run
+    assert any("no server can be had here: QEMU cannot be told \"" in w for w in run["not_proved"]), run
     assert (tmp_path / "kept here/disk.img").exists()
 
 
