@@ -22,6 +22,9 @@ struct us_err *us_machine_open(const char *root, struct us_machine *ret) us_must
 struct us_err *us_machine_may_act(const struct us_machine *m) us_must_check;
 /* For commands that arm or disarm: one at a time, until *ret_fd is closed. */
 struct us_err *us_machine_lock(struct us_machine *m, int *ret_fd) us_must_check;
+/* For commands that load or unload a crash kernel otherwise: not while somebody arms. What cannot be
+ * locked, or has never been armed, does not stop them. */
+void us_machine_lock_out(struct us_machine *m, int *ret_fd);
 void us_machine_deinit(struct us_machine *m);
 #define _us_machine_deinit_ __attribute__((cleanup(us_machine_deinit)))
 

@@ -5,6 +5,7 @@
  * success; -d shows verdict and plan and never changes the outcome. It does not act as any other
  * architecture's kexec.
  */
+#include "base/cleanup.h"
 #include "cmd/cmd-int.h"
 
 #include <inttypes.h>
@@ -219,8 +220,11 @@ static int unload(struct us_machine *m, const struct opts *o)
 						       : US_CALL_AUTO;
 	_us_outcome_deinit_ struct us_outcome outcome = { 0 };
 	struct us_err *err = us_machine_may_act(m);
+	_us_close_ int lock = -1;
 	struct us_out out;
 
+	if (!err && o->panic)
+		us_machine_lock_out(m, &lock);
 	if (!err)
 		err = us_unload(m->host, purpose, call, &outcome);
 	if (err)

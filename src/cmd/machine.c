@@ -75,6 +75,12 @@ struct us_err *us_machine_lock(struct us_machine *m, int *ret_fd)
 	return m->records && m->host->live ? NULL : us_crash_lock(m->host, ret_fd);
 }
 
+void us_machine_lock_out(struct us_machine *m, int *ret_fd)
+{
+	if (!faccessat(m->host->root_fd, &US_CRASH_STATE_DIR[1], F_OK, 0))
+		us_err_free(us_machine_lock(m, ret_fd));
+}
+
 void us_machine_deinit(struct us_machine *m)
 {
 	us_host_free(m->host);

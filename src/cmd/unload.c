@@ -5,8 +5,6 @@
 #include "base/cleanup.h"
 #include "crash/crash.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 
 struct opts {
 	bool crash, json;
@@ -58,13 +56,6 @@ static int print(bool json, const struct us_outcome *outcome)
 	return us_cmd_json(obj, status);
 }
 
-/* Not while somebody arms. What cannot be locked is unloaded all the same. */
-static void lock_out(struct us_machine *m, int *ret_fd)
-{
-	if (!faccessat(m->host->root_fd, &US_CRASH_STATE_DIR[1], F_OK, 0))
-		us_err_free(us_machine_lock(m, ret_fd));
-}
-
 int us_unloading_do(const char *host, bool crash, bool json)
 {
 	_us_outcome_deinit_ struct us_outcome outcome = { 0 };
@@ -88,7 +79,7 @@ int us_unloading_do(const char *host, bool crash, bool json)
 		return US_EXIT_BLOCKED;
 	}
 	if (!err && crash)
-		lock_out(&m, &lock);
+		us_machine_lock_out(&m, &lock);
 	if (!err)
 		err = us_unload(m.host, crash ? US_CRASH : US_REBOOT, US_CALL_AUTO, &outcome);
 	if (!err && crash && outcome.done)

@@ -249,7 +249,10 @@ struct us_err *us_work_commit(struct us_work *w, struct us_outcome *ret)
 	__attribute__((cleanup(us_crash_kept_deinit))) struct us_crash_kept kept = { 0 };
 	bool crash = w->wanted.purpose == US_CRASH && !w->machine.records;
 	_us_err_free_ struct us_err *err = NULL;
+	_us_close_ int lock = -1;
 
+	if (w->wanted.purpose == US_CRASH)
+		us_machine_lock_out(&w->machine, &lock);
 	if (crash)
 		read_kept(w->machine.host, &kept);
 	US_TRY(us_plan_commit(w->plan, w->machine.host, kept.plan, ret));

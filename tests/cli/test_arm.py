@@ -446,7 +446,7 @@ def test_what_could_not_be_put_back_is_told(run, machine):
     assert r.status == 0 and "could not have been put back" in r.json["warnings"][-1]
 
 
-def test_two_armings_wait_for_one_another(run, machine):
+def test_two_armings_wait_for_one_another(run, machine, debian):
     root = machine()
     run("arm", host=root)
     with open(root / "var/lib/understudy/lock", "w") as lock:
@@ -455,6 +455,8 @@ def test_two_armings_wait_for_one_another(run, machine):
             run("arm", host=root, timeout=2)
         assert run("arm", "--dry-run", host=root).status == 0
         loaded(root)
-        with pytest.raises(subprocess.TimeoutExpired):
-            run("disarm", host=root, timeout=2)
+        for words in (("disarm",), ("load", "--crash", debian("6.12")), ("unload", "--crash")):
+            with pytest.raises(subprocess.TimeoutExpired):
+                run(*words, host=root, timeout=2)
     assert run("arm", host=root).status == 0
+    assert run("load", "--crash", debian("6.12"), host=root).acts
