@@ -68,7 +68,7 @@ struct us_err *us_far_parent(struct us_far_conn *c, int root, const char *path, 
 			return failed(c, "making a folder");
 		fd = openat(above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	}
-	if (fd < 0 && !make)
+	if (fd < 0 && !make && errno == ENOTDIR) /* a link, too */
 		errno = ENOENT;
 	if (fd < 0)
 		return failed(c, "opening a folder");

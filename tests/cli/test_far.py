@@ -184,6 +184,18 @@ def test_chunks_and_continue(http, folder, noise):
     assert http.statuses()[-1] == 1 and "ended within a request" in http.said()
 
 
+def test_many_at_a_time(http, folder, tmp_path):
+    """The same name, by a process each: what is there is always one of them, whole."""
+    url, sizes = f"http://127.0.0.1:{http.port}/deep/er/x", range(1_000_000, 1_000_008)
+    for size in sizes:
+        (tmp_path / str(size)).write_bytes(bytes([size % 256]) * size)
+    puts = [subprocess.Popen(["curl", "-q", "-sSf", "--noproxy", "*", "-m", "20", "-T", tmp_path / str(size), url]) for size in sizes]
+    while any(put.poll() is None for put in puts):
+        status, body = curl(url)
+        assert status == 404 or (len(body) in sizes and set(body) == {len(body) % 256})
+    assert [put.returncode for put in puts] == [0] * len(puts) and left_over(folder) == ["deep/er/x"]
+
+
 def test_ranges(http, folder):
     (folder / "ten").write_bytes(b"0123456789")
     url = f"http://127.0.0.1:{http.port}/ten"
