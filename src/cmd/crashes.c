@@ -427,21 +427,24 @@ static struct us_err *prune_one(struct run *r, struct us_place *place, struct us
 {
 	json_object *list = NULL;
 	const char *const *gone = NULL;
+	struct us_err *err;
 
 	if (r->json)
 		list = us_json_list(json_place(r, place), "pruned");
 	if (told_problem(r, place))
 		return NULL;
-	US_TRY(us_target_prune(place->target, keep, 0, &r->places.pool, &gone));
-	if (!*gone && !list)
+	err = us_target_prune(place->target, keep, 0, &r->places.pool, &gone);
+	if (!err && !*gone && !list)
 		item(r, "Nothing has to be deleted.");
-	for (; *gone; gone++) {
-		if (list)
+	for (; gone && *gone; gone++) {
+		if (list && err) /* which becomes all that is said */
+			err = us_err_wrap(err, "%s was deleted", *gone);
+		else if (list)
 			us_json_add_str(list, *gone);
 		else
 			item(r, "%s%s", keep->dry_run ? "would delete " : "deleted ", *gone);
 	}
-	return NULL;
+	return err;
 }
 
 /* Asked for by name, deleting is allowed whatever "prune" says about the capture kernel. */

@@ -268,6 +268,7 @@ struct us_err *us_target_prune(struct us_target *target, const struct us_keep_po
 	removed = us_pool_array(pool, p.n + 1, sizeof(*removed));
 	if (!removed)
 		return us_err_nomem();
+	*ret_removed = removed;
 	p.left = p.n;
 	for (size_t i = 0; i < p.n; i++)
 		p.bytes += p.saved[i].bytes;
@@ -284,7 +285,6 @@ struct us_err *us_target_prune(struct us_target *target, const struct us_keep_po
 		p.gone += victim->bytes;
 		victim->crash = NULL;
 	}
-	*ret_removed = removed;
 	return NULL;
 }
 

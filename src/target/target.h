@@ -130,8 +130,8 @@ struct us_keep_policy {
 	bool dry_run;                 /* only tell what would be */
 };
 /* Delete the oldest saved crashes until the policy holds and need bytes are free. Incomplete ones
- * first, the newest never. *ret_removed: their names, NULL-terminated. That it was not enough is no
- * error. */
+ * first, the newest never. *ret_removed: their names, NULL-terminated; after an error, too, unless
+ * it is NULL as it was. That it was not enough is no error. */
 struct us_err *us_target_prune(struct us_target *target, const struct us_keep_policy *policy,
 			       uint64_t need, struct us_pool *pool, const char *const **ret_removed)
 	us_must_check;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Directories and raw partitions (a file stands for the device): put, get, list, prune, probe. */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "target/target-int.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,6 +130,27 @@ static void make_dump(struct us_target *t, const char *crash, const char *ending
 	assert_string_equal(where, name);
 }
 
+/* Folders in one another below the place's. */
+static void nest(const struct place *p, const char *path)
+{
+	char whole[PATH_MAX];
+
+	snprintf(whole, sizeof(whole), "%s/%s", p->dir, path);
+	assert_null(us_file_folders(whole, 0700, 0700));
+}
+
+/* The last three of them go. */
+static void unnest(const struct place *p, const char *path)
+{
+	char whole[PATH_MAX];
+
+	snprintf(whole, sizeof(whole), "%s/%s", p->dir, path);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(rmdir(whole), 0);
+		*strrchr(whole, '/') = 0;
+	}
+}
+
 static void test_a_directory_lists_and_prunes_the_oldest(void **state)
 {
 	const struct place *p = *state;
@@ -162,6 +185,14 @@ static void test_a_directory_lists_and_prunes_the_oldest(void **state)
 	assert_null(us_target_prune(t, &keep, 0, &pool, &removed));
 	assert_string_equal(removed[0], B);
 	assert_null(removed[1]);
+	make_dump(t, B, ".incomplete");
+	nest(p, A "/1/2/3/4/5");
+	removed = NULL;
+	_us_err_free_ struct us_err *err = us_target_prune(t, &keep, UINT64_MAX, &pool, &removed);
+	assert_non_null(err);
+	assert_string_equal(removed[0], B); /* though A is too deep */
+	assert_null(removed[1]);
+	unnest(p, A "/1/2/3/4/5");
 	assert_null(us_target_prune(t, &keep, UINT64_MAX, &pool, &removed));
 	assert_string_equal(removed[0], A);
 	assert_null(removed[1]);
