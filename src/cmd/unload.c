@@ -5,7 +5,6 @@
 #include "base/cleanup.h"
 #include "crash/crash.h"
 
-
 struct opts {
 	bool crash, json;
 	const char *host;

@@ -136,7 +136,7 @@ struct us_err *us_rehearsal_note(const struct us_host *host, const struct us_arm
 		.capture = arming->kernel->release,
 		.result = !r->passed ? r->failed_at
 			  : r->exact ? "passed"
-				     : "passed, with a plain disk in the target's place",
+				     : "passed, with an image that is not the very one",
 		.passed = r->passed,
 		.reserved = r->reserve_bytes,
 		.available = r->least_available == UINT64_MAX ? 0 : r->least_available,

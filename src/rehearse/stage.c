@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What plays what: the target that is rehearsed, the disks and the controller that stand for the
- * real ones, and the capture image. Where all of it can be had in QEMU, the image is the very one
- * that is armed; LVM, md and LUKS are made on the scratch disks by a machine of their own. Where
- * not (a network, a controller that QEMU does not have, what cannot be made), an image is made with
- * the same configuration and a plain disk with the same kind of file system, and what that leaves
- * unproved is said.
+ * real ones, the server for a target over a network (far.c), and the capture image. Where all of it
+ * can be had in QEMU, the image is the very one that is armed; LVM, md and LUKS are made on the
+ * scratch disks by a machine of their own. Where not (a controller or a card that QEMU does not
+ * have, what cannot be made, a server that cannot be had), an image is made with the same
+ * configuration and, but for a server, a plain disk with the same kind of file system, and what that
+ * leaves unproved is said.
  */
 #include "base/cleanup.h"
 #include "base/text.h"

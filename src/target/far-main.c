@@ -14,6 +14,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,19 +23,20 @@ static const char usage[] =
 	"usage: understudy-far http FOLDER [--tls FILE] [--secrets FILE] [--log FILE]\n"
 	"       understudy-far s3 FOLDER --bucket NAME [--region REGION] [--tls FILE]\n"
 	"                      [--secrets FILE] [--log FILE]\n"
-	"       understudy-far relay PORT\n"
+	"       understudy-far relay PORT [--net FILE]\n"
 	"       understudy-far certificate FILE ADDRESS\n"
 	"\n"
 	"One connection on standard input and output: a server of HTTP or of the S3 kind that\n"
 	"keeps its files below FOLDER, or a relay to 127.0.0.1:PORT. --tls: a file with key and\n"
 	"certificate; --secrets: what credentials= of a target names; --log: where failures go\n"
-	"(standard error, if that is not the connection). certificate makes FILE with a key and a\n"
-	"certificate for ADDRESS, and FILE.crt with the certificate alone.\n";
+	"(standard error, if that is not the connection); --net: the network namespace where PORT\n"
+	"is (/proc/PID/ns/net). certificate makes FILE with a key and a certificate for ADDRESS,\n"
+	"and FILE.crt with the certificate alone.\n";
 
 struct far {
 	const char *words[3]; /* http FOLDER; certificate FILE ADDRESS */
 	int n_words;
-	const char *bucket, *region, *tls, *secrets, *log;
+	const char *bucket, *region, *tls, *secrets, *log, *net;
 	int root;
 	struct us_pool pool;
 };
@@ -163,10 +165,17 @@ static struct pollfd wish(const struct pump *p)
 	return (struct pollfd){ .fd = p->ended ? -1 : p->from, .events = POLLIN };
 }
 
+static struct us_err *enter(const char *net)
+{
+	_us_close_ int fd = open(net, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || setns(fd, CLONE_NEWNET) ? us_err_os(errno, "entering %s", net) : NULL;
+}
+
 static struct us_err *relay(struct far *f)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	_us_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	_us_close_ int fd = -1;
 	struct pump *in = us_pool_alloc(&f->pool, sizeof(*in));
 	struct pump *out = us_pool_alloc(&f->pool, sizeof(*out));
 	uint64_t port;
@@ -175,7 +184,10 @@ static struct us_err *relay(struct far *f)
 		return us_err_new(US_ERR_USAGE, "%s is no port", f->words[1]);
 	if (!in || !out)
 		return us_err_nomem();
+	if (f->net)
+		US_TRY(enter(f->net));
 	to.sin_port = htons((uint16_t)port);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)))
 		return us_err_os(errno, "connecting to 127.0.0.1:%s", f->words[1]);
 	for (int i = 0; i < 3; i++)
@@ -229,6 +241,7 @@ static bool take_words(struct far *f, int argc, char **argv, bool *ret_help)
 		{ "bucket", required_argument, NULL, 'b' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "log", required_argument, NULL, 'l' },
+		{ "net", required_argument, NULL, 'n' },
 		{ "region", required_argument, NULL, 'r' },
 		{ "secrets", required_argument, NULL, 's' },
 		{ "tls", required_argument, NULL, 't' },
@@ -240,6 +253,7 @@ static bool take_words(struct far *f, int argc, char **argv, bool *ret_help)
 	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		const char **to = o == 'b'   ? &f->bucket
 				  : o == 'l' ? &f->log
+				  : o == 'n' ? &f->net
 				  : o == 'r' ? &f->region
 				  : o == 's' ? &f->secrets
 				  : o == 't' ? &f->tls

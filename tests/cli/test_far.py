@@ -318,6 +318,8 @@ def test_relay(tmp_path, noise):
         port = server.getsockname()[1]
     run = subprocess.run([FAR, "relay", str(port)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
     assert run.returncode == 1 and "Connection refused" in run.stderr
+    run = subprocess.run([FAR, "relay", str(port), "--net", "/proc/0/ns/net"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=10)
+    assert run.returncode == 1 and "entering /proc/0/ns/net: No such file" in run.stderr
 
 
 # ---- our own client ----
