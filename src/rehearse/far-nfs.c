@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -133,6 +134,7 @@ static bool listens(const struct us_play *p)
 static struct us_err *wait_for(struct us_play *p)
 {
 	const struct timespec tick = { .tv_nsec = TICK_NS };
+	sigset_t held;
 	int status;
 
 	for (unsigned int i = 0; i < UP_SECONDS * (1000000000u / TICK_NS); i++) {
@@ -145,6 +147,9 @@ static struct us_err *wait_for(struct us_play *p)
 					  WIFSIGNALED(status) ? WTERMSIG(status)
 							      : WEXITSTATUS(status));
 		}
+		if (!sigpending(&held) &&
+		    !sigisemptyset(&held)) /* the next machine is ended by it */
+			return us_err_os(EINTR, "waiting for the NFS server");
 		nanosleep(&tick, NULL);
 	}
 	return us_err_new(US_ERR_OS, "the NFS server (ganesha.nfsd) does not listen after %d s",

@@ -2,8 +2,9 @@
 /*
  * A rehearsal: runs of QEMU on the same scratch disks (runs.c). In one the running kernel loads the
  * capture kernel and is brought down, and the capture image does its work; in the next the capture
- * kernel starts again with /init of guest.c, which verifies what is on the disks. What happened is
- * put together from what both said. On this machine nothing is loaded and nothing crashes.
+ * kernel starts again with /init of guest.c, which verifies what is on the disks; what a server has
+ * got is verified here (far.c). What happened is put together from what all said. On this machine
+ * nothing is loaded and nothing crashes.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -356,8 +357,8 @@ static void forget_lines(struct us_play *p)
 }
 
 /*
- * The scratch disks with all that belongs on them; where that cannot be had, a plain one and an
- * image for it. *ret_silent: the machine that was to make it said nothing at all.
+ * The scratch disks with all that belongs on them, or the server; where that cannot be had, a plain
+ * disk and an image for it. *ret_silent: the machine that was to make it said nothing at all.
  */
 static struct us_err *prepare(struct us_play *p, bool *ret_silent)
 {

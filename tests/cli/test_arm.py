@@ -216,7 +216,7 @@ def test_the_size_is_judged(run, machine, mib, status):
     r = run("size", "--json", host=machine(reserve=mib))
     d = valid(r.json)
     assert r.status == status == d["exit"], d["need"]
-    assert d["need"]["recommended"] % (8 << 20) == 0 and d["need"]["recommended"] >= d["need"]["total"] + d["need"]["margin"]
+    assert d["need"]["recommended"] % (8 << 20) == 0 and d["need"]["recommended"] >= d["need"]["total"] - d["need"]["border"] + d["need"]["margin"]
 
 
 def test_a_rehearsal_takes_the_place_of_the_estimate(run, machine):
