@@ -44,7 +44,7 @@ struct us_rehearsal {
 	struct us_pool pool;
 	bool passed;
 	const char *failed_at; /* stage and reason in words; NULL if passed */
-	bool exact;            /* the very capture image; else one like it, with another target */
+	bool exact;            /* the very capture image; else one like it, or more laid over */
 	bool kvm;
 	uint64_t reserve_bytes, capture_total, least_available, peak; /* bytes */
 	const struct us_rehearse_stage *stages;
