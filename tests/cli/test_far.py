@@ -335,6 +335,7 @@ def test_our_client_over_http(tool, core, http, folder, tmp_path):  # noqa: F811
     tool.is_dump(folder / "crash" / CRASH / "dump")
     assert b"the same" in tool(http_target(http), "probe", 100000)
     tool(http_target(http), "dump", OTHER, core, "give-up")
+    assert http.statuses()[-1] == 1  # and has tidied up
     assert left_over(folder) == [f"crash/{CRASH}/dump", f"crash/{CRASH}/log.txt"]
 
 
