@@ -11,7 +11,7 @@ struct us_far_kind {
 	const char *server; /* in words: "this machine's sshd" */
 	const char *proof;  /* what tells it from others, and is laid over, too: "keys" */
 	bool only_tls;      /* it has that proof with TLS only */
-	const char *reached, *written; /* "is reached by SSH", " by SFTP" */
+	const char *reached, *written; /* "a server is reached by SSH", " by SFTP" */
 	/*
 	 * Starts what is needed, or says why it cannot be had, and fills p->far: command, port, in
 	 * target what is not the real one's, files to lay over, and where crashes arrive.

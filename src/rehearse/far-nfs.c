@@ -186,7 +186,7 @@ const struct us_far_kind us_far_nfs = {
 	.server = "this machine's NFS-Ganesha",
 	.proof = "",
 	.only_tls = true,
-	.reached = "is mounted by NFS version 4",
+	.reached = "an export is mounted by NFS version 4",
 	.written = "",
 	.start = start,
 };

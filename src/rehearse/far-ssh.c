@@ -99,7 +99,7 @@ static struct us_err *start(struct us_play *p)
 const struct us_far_kind us_far_ssh = {
 	.server = "this machine's sshd",
 	.proof = "keys",
-	.reached = "is reached by SSH",
+	.reached = "a server is reached by SSH",
 	.written = " by SFTP",
 	.start = start,
 };

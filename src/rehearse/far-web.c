@@ -70,7 +70,7 @@ const struct us_far_kind us_far_http = {
 	.server = "a small server of understudy's",
 	.proof = "a certificate",
 	.only_tls = true,
-	.reached = "is reached by HTTP",
+	.reached = "a server is reached by HTTP",
 	.written = " by PUT",
 	.start = start,
 };
@@ -79,7 +79,7 @@ const struct us_far_kind us_far_s3 = {
 	.server = "a small object store of understudy's",
 	.proof = "a certificate",
 	.only_tls = true,
-	.reached = "takes the signatures of requests",
+	.reached = "an object store takes the signatures of requests",
 	.written = " in parts",
 	.start = start,
 };

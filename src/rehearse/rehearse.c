@@ -292,7 +292,7 @@ static struct us_err *say_proved(struct us_play *p)
 				us_text_size(r->reserve_bytes, a)));
 	if (r->dump_pages && p->stage->far)
 		US_TRY(add_word(p, yes, &y,
-				"the network comes up, a server %s, and a dump of "
+				"the network comes up, %s, and a dump of "
 				"%s with %" PRIu64 " pages is written there%s",
 				p->stage->far->reached, us_text_size(r->dump_bytes, a),
 				r->dump_pages, p->stage->far->written));

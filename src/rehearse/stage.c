@@ -5,8 +5,8 @@
  * can be had in QEMU, the image is the very one that is armed; LVM, md and LUKS are made on the
  * scratch disks by a machine of their own. Where not (a controller or a card that QEMU does not
  * have, what cannot be made, a server that cannot be had), an image is made with the same
- * configuration and, but for a server, a plain disk with the same kind of file system, and what that
- * leaves unproved is said.
+ * configuration and, but for a server, a plain disk with the same kind of file system, and what
+ * that leaves unproved is said.
  */
 #include "base/cleanup.h"
 #include "base/text.h"

@@ -199,7 +199,7 @@ static struct us_err *relay(struct far *f)
 		struct pollfd fds[] = { wish(in), wish(out) };
 		int n = poll(fds, us_array_size(fds), US_FAR_IDLE_MS);
 
-		if (n <= 0 && errno != EINTR)
+		if (!n || (n < 0 && errno != EINTR))
 			return us_err_os(n ? errno : ETIMEDOUT, "relay, waiting");
 		US_TRY(move(in));
 		US_TRY(move(out));
