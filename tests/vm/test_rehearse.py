@@ -217,6 +217,8 @@ def far_end(machine, rehearse, understudy, tmp_path, kernels, record_property, n
         pytest.skip("no sshd is here")
     if kind == "NFS" and not (shutil.which("ganesha.nfsd") and os.geteuid() == 0):
         pytest.skip("no nfs-ganesha, or no root")
+    if kind == "NFS" and subprocess.run(["unshare", "-n", "-m", "true"], capture_output=True).returncode:
+        pytest.skip("no namespaces can be made here")
     if not stacked.own_interface():
         pytest.skip("no network is here")
     cell(record_property, kernels[name], kind)
