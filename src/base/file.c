@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,23 @@ struct us_err *us_file_replace(const char *path, struct us_bytes bytes)
 	if (err)
 		unlink(tmp);
 	return err;
+}
+
+const char *us_file_ours(const char *name, struct us_pool *pool)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *path = NULL;
+
+	if (n > 0) {
+		self[n] = 0;
+		*strrchr(self, '/') = 0;
+		path = us_pool_format(pool, "%s/%s", self, name);
+	}
+	if (path && !access(path, X_OK))
+		return path;
+	path = us_pool_format(pool, "%s/%s", US_LIBEXEC_DIR, name);
+	return path && !access(path, X_OK) ? path : NULL;
 }
 
 struct us_err *us_file_memfd(const char *name, struct us_bytes bytes, int *ret_fd)

@@ -32,6 +32,8 @@ struct us_err *us_file_folders(const char *path, mode_t above, mode_t last) us_m
 /* A new folder NAME-XXXXXX for passing files, in $TMPDIR, else in usual; the caller removes it. */
 struct us_err *us_file_temporary(const char *usual, const char *name, struct us_pool *pool,
 				 const char **ret) us_must_check;
+/* A program that belongs to this one: beside it, or where it is installed; NULL: in neither place. */
+const char *us_file_ours(const char *name, struct us_pool *pool);
 /* A sealed anonymous file that holds bytes, for system calls that want a descriptor. */
 struct us_err *us_file_memfd(const char *name, struct us_bytes bytes, int *ret_fd) us_must_check;
 

@@ -318,30 +318,20 @@ static struct us_err *put_modules(struct build *b)
 static struct us_err *capture_program(struct us_pool *pool, const char **ret)
 {
 	const char *named = getenv("UNDERSTUDY_CAPTURE");
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *slash = NULL;
+	const char *const places[] = { us_file_ours("understudy-capture", pool),
+				       "/usr/libexec/understudy/understudy-capture" };
 
 	if (named) {
 		*ret = us_pool_strdup(pool, named);
 		return *ret ? NULL : us_err_nomem();
 	}
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
-	}
-	const char *beside =
-		slash ? us_pool_format(pool, "%.*s/understudy-capture", (int)(slash - self), self)
-		      : NULL;
-	const char *const places[] = { beside, US_LIBEXEC_DIR "/understudy-capture",
-				       "/usr/libexec/understudy/understudy-capture" };
 	for (size_t i = 0; i < us_array_size(places); i++)
 		if (places[i] && access(places[i], R_OK) == 0) {
 			*ret = places[i];
 			return NULL;
 		}
-	return us_err_new(US_ERR_NOT_FOUND, "understudy-capture is neither in %s nor beside %s",
-			  US_LIBEXEC_DIR, slash ? self : "this program");
+	return us_err_new(US_ERR_NOT_FOUND, "understudy-capture is neither in " US_LIBEXEC_DIR
+					    " nor beside this program");
 }
 
 static struct us_err *put_init(struct build *b)

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -130,22 +129,15 @@ static struct us_err *make_folder(struct us_play *p)
 
 struct us_err *us_far_program(struct us_play *p, const char **ret)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *places[] = { NULL, US_LIBEXEC_DIR "/understudy-far" };
+	const char *path = us_file_ours("understudy-far", p->pool);
 
-	if (n > 0) {
-		self[n] = 0;
-		*strrchr(self, '/') = 0;
-		places[0] = us_pool_format(p->pool, "%s/understudy-far", self);
-	}
-	for (size_t i = 0; i < us_array_size(places); i++)
-		if (places[i] && !access(places[i], X_OK)) {
-			*ret = us_pool_strdup(p->pool, places[i]);
-			return *ret ? us_far_plain(*ret) : us_err_nomem();
-		}
-	return us_err_new(US_ERR_NOT_FOUND, "the program understudy-far is missing (it is "
-					    "installed as " US_LIBEXEC_DIR "/understudy-far)");
+	if (!path)
+		return us_err_new(US_ERR_NOT_FOUND,
+				  "the program understudy-far is missing (it is installed "
+				  "as " US_LIBEXEC_DIR "/understudy-far)");
+	US_TRY(us_far_plain(path));
+	*ret = path;
+	return NULL;
 }
 
 const char *us_far_port(const struct us_play *p, const char *usual)

@@ -403,9 +403,15 @@ static struct us_err *running_kernel(struct making *m)
 		m->host->release.v);
 }
 
-static bool has_proof(const struct us_far_kind *far, const struct us_recipe_target *target)
+/* What is said of the armed image with a recipe of the rehearsal's in it. */
+static const char *laid_over(const struct us_stage *s, struct us_pool *pool)
 {
-	return *far->proof && (!far->only_tls || target->spec.tls);
+	bool proof = *s->far->proof && (!s->far->only_tls || s->target->spec.tls);
+
+	return us_pool_format(pool,
+			      "this very capture image, with an address%s%s of the rehearsal laid "
+			      "over its own,",
+			      proof ? " and " : "", proof ? s->far->proof : "");
 }
 
 struct us_err *us_stage_make(const struct us_host *host, const struct us_arming *arming,
@@ -433,13 +439,7 @@ struct us_err *us_stage_make(const struct us_host *host, const struct us_arming 
 	if (s.exact || (s.far && s.card && recipe->n_targets == 1)) {
 		s.image = arming->image->bytes;
 		s.recipe = recipe;
-		s.image_words =
-			s.exact ? "this very capture image"
-				: us_pool_format(pool,
-						 "this very capture image, with an address%s%s of "
-						 "the rehearsal laid over its own,",
-						 has_proof(s.far, s.target) ? " and " : "",
-						 has_proof(s.far, s.target) ? s.far->proof : "");
+		s.image_words = s.exact ? "this very capture image" : laid_over(&s, pool);
 		if (!s.image_words)
 			return us_err_nomem();
 	} else {

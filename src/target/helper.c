@@ -5,27 +5,20 @@
  * it is installed, or in /bin of the capture image.
  */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "target/helper-int.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
 struct us_err *us_helper_find(struct us_pool *pool, const char **ret)
 {
 	const char *named = getenv("UNDERSTUDY_HTTP");
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *places[] = { named && *named ? named : NULL, NULL,
-				 US_LIBEXEC_DIR "/understudy-http", "/bin/understudy-http" };
+	const char *places[] = { named && *named ? named : NULL,
+				 us_file_ours("understudy-http", pool), "/bin/understudy-http" };
 
-	if (n > 0) {
-		self[n] = 0;
-		*strrchr(self, '/') = 0;
-		places[1] = us_pool_format(pool, "%s/understudy-http", self);
-	}
 	for (size_t i = 0; i < us_array_size(places); i++)
 		if (places[i] && !access(places[i], X_OK)) {
 			*ret = us_pool_strdup(pool, places[i]);
